@@ -1,0 +1,129 @@
+#include <gtest/gtest.h>
+
+#include "base/clock.h"
+#include "base/crash_point.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "base/process.h"
+#include "base/sha256.h"
+#include "base/text.h"
+
+namespace coppice {
+namespace {
+
+namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+
+TEST(Error, CodesMapToTheDocumentedExitCodes) {
+  EXPECT_EQ(exit_code(ErrorCode::kUsage), 2);
+  EXPECT_EQ(exit_code(ErrorCode::kPartlyDone), 3);
+  EXPECT_EQ(exit_code(ErrorCode::kNotFound), 4);
+  EXPECT_EQ(exit_code(ErrorCode::kRefused), 5);
+  EXPECT_EQ(exit_code(ErrorCode::kIntegrity), 6);
+  EXPECT_EQ(exit_code(ErrorCode::kInterrupted), 130);
+  EXPECT_EQ(exit_code(ErrorCode::kInternal), 1);
+  EXPECT_EQ(code_name(ErrorCode::kAlreadyExists), "already_exists");
+}
+
+TEST(Sha256, AgreesWithThePublishedVector) {
+  EXPECT_EQ(to_hex(sha256("abc")),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(Files, AtomicWriteReplacesTheWholeFile) {
+  const ScratchFolder scratch(fs::temp_directory_path());
+  const fs::path file = scratch.path() / "a";
+  write_file_atomically(file, "first, and longer");
+  write_file_atomically(file, "second");
+  EXPECT_EQ(read_file(file), "second");
+  EXPECT_EQ(std::distance(fs::directory_iterator(scratch.path()), {}), 1);
+  EXPECT_EQ(to_hex(sha256_file(file)), to_hex(sha256("second")));
+}
+
+TEST(Files, AMissingFileIsNamed) {
+  try {
+    read_file("/nowhere/at/all");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kNotFound);
+    EXPECT_NE(error.message().find("/nowhere/at/all"), std::string::npos);
+  }
+}
+
+TEST(Files, ALockIsHeldOnce) {
+  const ScratchFolder scratch(fs::temp_directory_path());
+  auto held = try_lock_file(scratch.path() / "lock");
+  ASSERT_TRUE(held);
+  EXPECT_FALSE(try_lock_file(scratch.path() / "lock"));
+  held.reset();
+  EXPECT_TRUE(try_lock_file(scratch.path() / "lock"));
+}
+
+TEST(Process, OutputAndExitCodeComeBack) {
+  const RunResult result =
+      run_program({.argv = {"sh", "-c", "echo out; echo err >&2; exit 3"}}, milliseconds(5000));
+  EXPECT_EQ(result.output, "out\n");
+  EXPECT_EQ(result.errors, "err\n");
+  EXPECT_EQ(result.status.code, 3);
+  EXPECT_FALSE(result.timed_out);
+}
+
+TEST(Process, AHangingProgramIsKilledAtItsDeadline) {
+  const RunResult result = run_program({.argv = {"sleep", "30"}}, milliseconds(100));
+  EXPECT_TRUE(result.timed_out);
+  EXPECT_EQ(result.status.signal, 9);
+}
+
+TEST(Process, AMissingProgramIsAnError) {
+  EXPECT_THROW(ChildProcess::start({.argv = {"/no/such/program"}}), Error);
+}
+
+TEST(Process, AClearedEnvironmentLeaksNothing) {
+  ::setenv("COPPICE_TEST_SECRET", "canary", 1);
+  const RunResult result = run_program(
+      {.argv = {"env"}, .environment = {{"GIVEN", "1"}}, .clear_environment = true},
+      milliseconds(5000));
+  EXPECT_EQ(result.output.find("canary"), std::string::npos);
+  EXPECT_NE(result.output.find("GIVEN=1"), std::string::npos);
+}
+
+TEST(Text, FindsTheFirstByteThatIsNotUtf8) {
+  EXPECT_FALSE(first_invalid_utf8("plain, é, 日本, 😀"));
+  EXPECT_EQ(first_invalid_utf8("ab\xff"), 2u);
+  EXPECT_EQ(first_invalid_utf8(std::string_view("a\0b", 3)), 1u);
+  EXPECT_EQ(first_invalid_utf8("\xc0\xaf"), 0u);      // overlong
+  EXPECT_EQ(first_invalid_utf8("\xed\xa0\x80"), 0u);  // a surrogate
+  EXPECT_EQ(first_invalid_utf8("x\xe6\x97"), 1u);     // cut off
+}
+
+TEST(Text, LinesAndColumnsCountCharacters) {
+  const LineColumn place = line_column("a\né b", 5);
+  EXPECT_EQ(place.line, 2u);
+  EXPECT_EQ(place.column, 3u);
+}
+
+TEST(Text, NearestNameIsOnlyGivenWhenItIsNear) {
+  const std::vector<std::string> names = {"resize", "rotate", "width"};
+  EXPECT_EQ(nearest_name("resise", names), "resize");
+  EXPECT_EQ(nearest_name("Widht", names), "width");
+  EXPECT_FALSE(nearest_name("perceptual", names));
+}
+
+TEST(Clock, BackoffGrowsAndStaysBounded) {
+  for (int attempt = 1; attempt < 40; ++attempt) {
+    const auto pause = backoff(attempt, milliseconds(10), milliseconds(1000));
+    EXPECT_GE(pause, milliseconds(5));
+    EXPECT_LE(pause, milliseconds(1000));
+  }
+}
+
+TEST(CrashPoint, EveryNameIsListedOnce) {
+  std::vector<std::string> names;
+  for (const CrashPointInfo& point : crash_points()) names.push_back(point.name);
+  EXPECT_GE(names.size(), 12u);
+  std::sort(names.begin(), names.end());
+  EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
+}
+
+}  // namespace
+}  // namespace coppice

@@ -1,0 +1,75 @@
+#include "base/crash_point.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+
+#include "base/error.h"
+
+namespace coppice {
+namespace {
+
+struct Registered {
+  std::string_view name;
+  std::string_view meaning;
+};
+
+constexpr Registered kPoints[] = {
+    {"operation.drawn", "an operation has its id and is listed, nothing else is done"},
+    {"direct.written", "a direct statement has written its rows, not published"},
+    {"direct.before_commit", "a direct statement is published but its transaction is open"},
+    {"direct.after_commit", "a direct statement is committed, the client does not know yet"},
+    {"stage.sources", "the source rows of a staged statement are stored"},
+    {"stage.batch_computed", "a batch is computed, its results are not stored"},
+    {"stage.batch_stored", "a batch of results is stored"},
+    {"stage.all_stored", "every batch is stored, publishing has not begun"},
+    {"publish.rows_moved", "staged rows are in the store, the tree is not locked"},
+    {"publish.locked", "the tree is locked, the version is not taken"},
+    {"publish.before_commit", "the version is taken, the transaction is open"},
+    {"publish.after_commit", "a staged operation is published, its staging is not cleaned up"},
+    {"fill.column_added", "the hidden column of a fill exists, no range is filled"},
+    {"fill.range_computed", "a range of a fill is computed, not stored"},
+    {"fill.range_stored", "a range of a fill is stored"},
+    {"fill.before_publish", "every range of a fill is stored, the column is hidden"},
+    {"revert.rows_written", "a revert has written its rows, not published"},
+    {"revert.before_commit", "a revert is published but its transaction is open"},
+    {"media.object_written", "a media object's temporary file is complete, not renamed"},
+};
+
+}  // namespace
+
+std::vector<CrashPointInfo> crash_points() {
+  std::vector<CrashPointInfo> result;
+  for (const Registered& point : kPoints) {
+    result.push_back({std::string(point.name), std::string(point.meaning)});
+  }
+  return result;
+}
+
+bool test_hooks_enabled() {
+  const char* value = std::getenv("COPPICE_TEST");
+  return value != nullptr && std::string_view(value) == "1";
+}
+
+void reach_crash_point(std::string_view name) {
+  if (!test_hooks_enabled()) return;
+  const bool registered = std::any_of(std::begin(kPoints), std::end(kPoints),
+                                      [&](const Registered& point) { return point.name == name; });
+  COPPICE_ASSERT(registered);
+  const char* wanted_text = std::getenv("COPPICE_CRASH_AT");
+  if (wanted_text == nullptr) return;
+  std::string_view wanted = wanted_text;
+  int countdown_from = 1;
+  if (const std::size_t colon = wanted.rfind(':'); colon != std::string_view::npos) {
+    countdown_from = std::atoi(wanted_text + colon + 1);
+    wanted = wanted.substr(0, colon);
+  }
+  if (wanted != name) return;
+  static std::atomic<int> reached = 0;
+  if (++reached == countdown_from) ::kill(::getpid(), SIGKILL);
+}
+
+}  // namespace coppice

@@ -1,0 +1,137 @@
+// Engine: Coppice itself, as the command line and the server see it.
+//
+// Model    An Engine is one open home: its database, media store and function workers. Every verb
+//          of the product is a method; rows and progress go to a ResultSink. Table names are as
+//          users write them ("films.film", "film", "\"Odd Name\"").
+// Threads  An Engine belongs to one thread at a time; open several for parallel work, in one
+//          process or in many. request_stop() may be called from any thread or signal handler.
+// Errors   Error, typed by its code. After an error the engine is usable; a verb that failed has
+//          changed nothing, or its message says what was done.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <filesystem>
+#include <istream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/result_sink.h"
+
+namespace coppice {
+
+class Config;  // config/config.h
+
+struct TableOptions {
+  std::string table;
+};
+
+// Named parameters of `sql -p name=value`: bound where the text says $name, never spliced.
+using SqlParameters = std::map<std::string, std::string>;
+
+enum class InsertFormat { kCsv, kJsonl, kFolder };
+enum class LineageFormat { kText, kJson, kDot };
+enum class JobAction { kResume, kDiscard };
+
+struct InsertOptions {
+  InsertFormat format = InsertFormat::kCsv;
+  std::filesystem::path folder;   // kFolder: one row a file, into the table's media column
+  std::istream* input = nullptr;  // kCsv, kJsonl
+  std::string input_name;         // for messages: "films.csv", "standard input"
+  bool ignore_errors = false;     // kFolder: skip files that are not of the column's kind, naming them
+};
+
+struct StatusReport {
+  std::string home;
+  std::string database_url;  // the read-only role
+  std::string version;       // of the program
+  std::string server_version;
+  bool private_server = true;
+  std::uint64_t tables = 0;
+  std::uint64_t rows = 0;
+  std::uint64_t media_objects = 0;
+  std::uint64_t media_bytes = 0;
+  std::uint64_t database_bytes = 0;
+  std::uint64_t running_operations = 0;
+  std::uint64_t interrupted_operations = 0;
+};
+
+struct Finding {
+  enum class Level { kOk, kWarning, kError } level = Level::kOk;
+  std::string check;   // "checksums", "worker sandbox", …
+  std::string detail;  // what was found
+  std::string fix;     // what to do, empty when ok
+};
+
+class Engine {
+ public:
+  // Makes the home and its database. An existing home is left as it is (a notice says so).
+  static void init(const Config& config, ResultSink& sink);
+  // Opens a home that exists; starts its private server when it is down.
+  static std::unique_ptr<Engine> open(const Config& config);
+  // Stops the private server. True when one was running.
+  static bool stop_server(const Config& config);
+  virtual ~Engine() = default;
+
+  // Runs each statement of `script`; relative file names are under `folder` (default: the current
+  // working directory). The first failure stops the call.
+  virtual void sql(std::string_view script, const SqlParameters& parameters, ResultSink& sink) = 0;
+  // True when `text` ends inside a statement (the shell then asks for another line).
+  virtual bool is_incomplete(std::string_view text) = 0;
+  // Names that may follow at the end of `text`: tables, columns, functions, keywords.
+  virtual std::vector<std::string> complete(std::string_view text) = 0;
+
+  virtual void apply(std::string_view schema_sql, bool prune, bool dry_run, ResultSink& sink) = 0;
+  virtual std::string schema_dump() = 0;
+  // What `apply` would do, as rows (action, object, sql).
+  virtual void schema_diff(std::string_view schema_sql, bool prune, ResultSink& sink) = 0;
+  virtual void insert(const std::string& table, const InsertOptions& options, ResultSink& sink) = 0;
+  // Writes a table (with ":version" as in SQL) or a query as csv or jsonl rows to the sink.
+  virtual void export_rows(const std::string& table_or_query, ResultSink& sink) = 0;
+
+  virtual void ls(const std::optional<std::string>& schema, ResultSink& sink) = 0;
+  virtual void describe(const std::string& table, ResultSink& sink) = 0;
+  virtual void history(const std::string& table, ResultSink& sink) = 0;
+  virtual void diff(const std::string& table, const std::string& from, const std::string& to,
+                    bool schema_only, ResultSink& sink) = 0;
+  virtual void revert(const std::string& table, const std::string& to, bool dry_run,
+                      ResultSink& sink) = 0;
+  virtual void snapshot_create(const std::string& table, const std::string& name,
+                               ResultSink& sink) = 0;
+  virtual void snapshot_drop(const std::string& table, const std::string& name,
+                             ResultSink& sink) = 0;
+  virtual void snapshot_list(const std::optional<std::string>& table, ResultSink& sink) = 0;
+  // Removes versions older than what retention or `keep` (a count "10" or an age "7 days") says.
+  virtual void prune(const std::string& table, const std::optional<std::string>& keep, bool dry_run,
+                     ResultSink& sink) = 0;
+  virtual void lineage(const std::string& table_or_column, LineageFormat format,
+                       ResultSink& sink) = 0;
+  virtual void errors(const std::optional<std::string>& table, ResultSink& sink) = 0;
+  virtual void recompute(const std::string& table, const std::vector<std::string>& columns,
+                         const std::optional<std::string>& where, bool errors_only,
+                         ResultSink& sink) = 0;
+  // `change` is what follows ALTER COLUMN c: a new expression, or options.
+  virtual void alter_column(const std::string& column, const std::string& expression,
+                            ResultSink& sink) = 0;
+  virtual void jobs(bool all, ResultSink& sink) = 0;
+  virtual void job(JobAction action, const std::string& id, ResultSink& sink) = 0;
+  virtual void functions(ResultSink& sink) = 0;
+
+  virtual void media_path(const std::string& value_or_column, ResultSink& sink) = 0;
+  virtual void media_cat(const std::string& value, int output_fd) = 0;
+  virtual void media_export(const std::string& value_or_column,
+                            const std::filesystem::path& folder, ResultSink& sink) = 0;
+  virtual void media_gc(bool dry_run, ResultSink& sink) = 0;
+
+  virtual StatusReport status() = 0;
+  virtual std::vector<Finding> doctor() = 0;
+
+  // Ends the running verb with kInterrupted as soon as it is safe.
+  virtual void request_stop() = 0;
+};
+
+}  // namespace coppice

@@ -1,0 +1,61 @@
+// MediaStore: immutable media objects named by their SHA-256, in a folder of the home.
+//
+// Model    An object's name is "media:<64 hex>.<ext>", where ext is lower-case letters and digits;
+//          its bytes are at HOME/media/sha256/<first 2 hex>/<64 hex>.<ext>. That rule is a format:
+//          docs/formats/media_store.md. The database holds names, never paths, so a home can move.
+// Durable  An object is complete and durable once put returns; a crash leaves only files under
+//          HOME/media/incoming, which sweep() removes. Putting the same bytes twice is one object.
+// Threads  Every method may be called from any thread and any process at any time.
+// Errors   kDiskFull, kIo, kNotFound (with the path), kInvalidInput for a malformed name.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/process.h"
+#include "base/sha256.h"
+
+namespace coppice {
+
+struct MediaName {
+  std::string sha256_hex;  // 64 digits
+  std::string extension;   // "jpg", without a dot
+
+  std::string text() const { return "media:" + sha256_hex + "." + extension; }
+  // nullopt when `text` is not the name of a media object.
+  static std::optional<MediaName> parse(std::string_view text);
+};
+
+class MediaStore {
+ public:
+  // `folder` is HOME/media; created when missing. Objects are given to `owner` when we are root.
+  explicit MediaStore(std::filesystem::path folder, std::optional<Account> owner = std::nullopt);
+
+  // Takes a file in: reflink or hard link is tried when `may_link`, else its bytes are copied; the
+  // digest is computed from the bytes that were stored. The source is never changed.
+  MediaName put_file(const std::filesystem::path& file, std::string_view extension, bool may_link);
+  MediaName put_bytes(std::string_view bytes, std::string_view extension);
+
+  std::filesystem::path path_of(const MediaName& name) const;
+  bool contains(const MediaName& name) const;
+  // Size in bytes; kNotFound when it is not there.
+  std::uintmax_t size_of(const MediaName& name) const;
+  // Removing an object that is not there is a success.
+  void remove(const MediaName& name);
+  // Every object with its size and time of last modification, in no order.
+  void for_each(const std::function<void(const MediaName&, std::uintmax_t size_bytes,
+                                         std::int64_t modified_us)>& visit) const;
+  // Removes leftovers of crashed writers older than `age_us`.
+  void sweep_incoming(std::int64_t age_us);
+
+  const std::filesystem::path& folder() const { return folder_; }
+
+ private:
+  std::filesystem::path folder_;
+  std::optional<Account> owner_;
+};
+
+}  // namespace coppice
