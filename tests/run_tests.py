@@ -1,0 +1,191 @@
+#!/usr/bin/python3
+"""Runs every test of the project on what test.sh has built, and counts them.
+
+The last line is "N passed, N failed, N skipped"; each counts single tests, not programs. A test
+that is skipped without a line in tests/allowed_skips has failed.
+"""
+
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from support.suites import Check, GoogleTests, Outcome, TapSuite  # noqa: E402
+from support.tap import matches  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PYTHON = "/usr/bin/python3"
+
+
+def environment(scratch):
+    """What every test sees: the program as it is shipped, the test hooks, a scratch folder, and
+    nothing of the user's own Coppice."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("COPPICE", "PG"))
+    }
+    if external := os.environ.get("COPPICE_TEST_DATABASE_URL"):
+        kept["COPPICE_TEST_DATABASE_URL"] = external
+    return kept | {
+        "COPPICE": str(ROOT / "build/release/coppice"),
+        "COPPICE_TEST": "1",
+        "COPPICE_HOME": str(scratch / "no-home"),
+        "TMPDIR": str(scratch),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1:strict_string_checks=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+        "TSAN_OPTIONS": "halt_on_error=1",
+    }
+
+
+def checks():
+    scripts = ROOT / "scripts"
+    for name in ("layers", "docs", "file_length", "packages"):
+        yield Check(f"check/{name}", [PYTHON, str(scripts / f"check_{name}.py")])
+    for name in ("format", "shell"):
+        yield Check(f"check/{name}", [str(scripts / f"check_{name}.sh")])
+
+
+def suites(long, env):
+    """Every suite, those that take longest first."""
+    build = ROOT / "build/dev"
+    limit = 3600 if long else 600
+    flags = ["--long"] if long else []
+
+    def python(name, file):
+        return TapSuite(name, [PYTHON, str(ROOT / "tests" / file), *flags], limit, env=env)
+
+    if long:
+        yield python("mutations", "mutations/run_mutations.py")
+    runner = build / "tests/sql/sql_runner"
+    yield TapSuite("sql", [str(runner), *flags], limit, env=env)
+    yield TapSuite("sql_private", [str(runner), "--private", *flags], limit, env=env)
+    yield python("crash", "crash/crash_test.py")
+    yield python("property", "property/history_test.py")
+    for file in sorted((ROOT / "tests/integration").glob("*_test.py")):
+        yield python(file.stem.removesuffix("_test"), f"integration/{file.name}")
+    yield from GoogleTests.discover("cpp", build, limit, env)
+    yield python("bench", "bench_smoke_test.py")
+    yield python("package", "package_test.py")
+    yield python("house", "house_test.py")
+    for file in ("fuzz", "formats"):
+        if (ROOT / f"tests/{file}/run.py").exists():
+            yield python(file, f"{file}/run.py")
+    yield from checks()
+    if long and (ROOT / "build/tsan/CTestTestfile.cmake").exists():
+        yield from GoogleTests.discover("tsan", ROOT / "build/tsan", limit, env)
+
+
+class Count:
+    """Takes outcomes from several threads, prints them, and knows the totals."""
+
+    def __init__(self, allowed_skips):
+        self._allowed = allowed_skips
+        self._lock = threading.Lock()
+        self._begin = time.monotonic()
+        self.states = {"passed": 0, "failed": 0, "skipped": 0}
+        self.failures = []
+        self._suite_counts = {}
+
+    def report(self, suite, outcome):
+        if outcome.state == "skipped" and outcome.name not in self._allowed:
+            reason = f"skipped ({outcome.detail}) without a line in tests/allowed_skips"
+            outcome = Outcome(outcome.name, "failed", reason)
+        with self._lock:
+            self.states[outcome.state] += 1
+            self._suite_counts[suite] = self._suite_counts.get(suite, 0) + 1
+            if outcome.state == "failed":
+                self.failures.append(outcome.name)
+                print(f"FAILED   {outcome.name}")
+                for line in outcome.detail.splitlines():
+                    print(f"         {line}")
+            elif outcome.state == "skipped":
+                print(f"skipped  {outcome.name}: {outcome.detail}")
+            sys.stdout.flush()
+
+    def suite_done(self, suite, seconds):
+        with self._lock:
+            count = self._suite_counts.get(suite, 0)
+            if count:
+                at = int(time.monotonic() - self._begin)
+                print(f"   {suite}: {count} in {seconds:.1f} s  [{at // 60}:{at % 60:02}]")
+                sys.stdout.flush()
+
+
+def read_allowed_skips():
+    """{test name: reason}; a line is a name, white space, and the reason."""
+    result = {}
+    for line in (ROOT / "tests/allowed_skips").read_text().splitlines():
+        if line.strip() and not line.startswith("#"):
+            name, _, reason = line.partition(" ")
+            if not reason.strip():
+                sys.exit(f"tests/allowed_skips: {name} has no reason")
+            result[name] = reason.strip()
+    return result
+
+
+def run_suite(suite, patterns, count):
+    begin = time.monotonic()
+    try:
+        suite.run(patterns, lambda outcome: count.report(suite.name, outcome))
+    except Exception as error:  # a defect of the runner itself must not lose a suite
+        detail = f"{type(error).__name__}: {error}"
+        count.report(suite.name, Outcome(f"{suite.name}/whole", "failed", detail))
+    count.suite_done(suite.name, time.monotonic() - begin)
+
+
+def build_tsan():
+    """The thread sanitizer's build, of --long only."""
+    build = ROOT / "build/tsan"
+    if not (build / "build.ninja").exists():
+        subprocess.run(["cmake", "-S", ROOT, "--preset", "tsan"], check=True,
+                       stdout=subprocess.DEVNULL)  # fmt: skip
+    subprocess.run(["cmake", "--build", build], check=True, stdout=subprocess.DEVNULL)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="test.sh", description="Runs the tests.")
+    parser.add_argument("--long", action="store_true", help="the full counts")
+    parser.add_argument("--list", action="store_true", help="print the names of the tests")
+    parser.add_argument("names", nargs="*", help="names, leading parts of names, or globs")
+    arguments = parser.parse_args()
+    sys.stdout.reconfigure(errors="replace")
+
+    scratch = pathlib.Path(tempfile.mkdtemp(prefix="coppice-test."))
+    scratch.chmod(0o755)  # under root, the account coppice must get through
+    try:
+        return run(arguments, scratch)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def run(arguments, scratch):
+    if arguments.long and not arguments.list:
+        build_tsan()
+    all_suites = list(suites(arguments.long, environment(scratch)))
+    if arguments.list:
+        for suite in all_suites:
+            print("\n".join(name for name in suite.names() if matches(name, arguments.names)))
+        return 0
+    count = Count(read_allowed_skips())
+    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for suite in all_suites:
+            pool.submit(run_suite, suite, arguments.names, count)
+    if not sum(count.states.values()):
+        print(f"no test is called {' or '.join(arguments.names)}; ./test.sh --list shows the names")
+        count.states["failed"] = 1
+    for name in sorted(count.failures):
+        print(f"failed: {name}")
+    states = count.states
+    print(f"{states['passed']} passed, {states['failed']} failed, {states['skipped']} skipped")
+    return 1 if states["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
