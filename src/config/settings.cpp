@@ -1,0 +1,195 @@
+#include "config/settings.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <vector>
+
+#include "base/text.h"
+
+namespace coppice {
+namespace {
+
+constexpr Setting kSettings[] = {
+    {.key = "database.url",
+     .doc = "An existing PostgreSQL 13 or newer to use; not set: a private server in the home.",
+     .secret = true},
+    {.key = "database.server_bin",
+     .type = SettingType::kFolder,
+     .doc = "The folder with postgres and initdb for the private server; not set: the newest found "
+            "on this machine."},
+    {.key = "workers.count",
+     .type = SettingType::kInteger,
+     .default_value = "0",
+     .doc = "Function workers that run at once; 0: one per core.",
+     .minimum = 0,
+     .maximum = 1024},
+    {.key = "workers.memory_mb",
+     .type = SettingType::kInteger,
+     .default_value = "2048",
+     .doc = "Address space of one function worker, in MiB.",
+     .minimum = 256,
+     .maximum = 1 << 20},
+    {.key = "workers.timeout_s",
+     .type = SettingType::kInteger,
+     .default_value = "120",
+     .doc = "Seconds that one row may take in a function worker before its cell fails.",
+     .minimum = 1,
+     .maximum = 86400},
+    {.key = "media.validate",
+     .type = SettingType::kChoice,
+     .default_value = "write",
+     .doc = "When media are checked by decoding: when written, or when first read.",
+     .choices = "write|read"},
+    {.key = "media.references",
+     .type = SettingType::kChoice,
+     .default_value = "keep",
+     .doc =
+         "What an http(s) URL in a media column becomes: kept as a reference, or its bytes taken "
+         "into the media store.",
+     .choices = "keep|take"},
+    {.key = "media.max_pixels",
+     .type = SettingType::kInteger,
+     .default_value = "268435456",
+     .doc = "Images and frames with more pixels than this are refused before they are decoded.",
+     .minimum = 1,
+     .maximum = std::int64_t{1} << 36},
+    {.key = "media.cache_mb",
+     .type = SettingType::kInteger,
+     .default_value = "1024",
+     .doc = "Disk space for downloaded http(s) references, in MiB.",
+     .minimum = 1,
+     .maximum = std::int64_t{1} << 30},
+    {.key = "retention.keep",
+     .type = SettingType::kRetention,
+     .doc = "What prune keeps where a table says nothing: a number of versions or an age; not set: "
+            "everything."},
+    {.key = "statement.max_mb",
+     .type = SettingType::kInteger,
+     .default_value = "256",
+     .doc = "The largest SQL statement that is read, in MiB.",
+     .minimum = 1,
+     .maximum = 1023},
+};
+
+std::optional<std::int64_t> to_integer(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+// Replaces what follows `name` up to a delimiter, wherever `name` stands for itself.
+std::string mask_parameter(std::string text, std::string_view name, std::string_view delimiters) {
+  std::size_t at = 0;
+  while ((at = lower(text).find(name, at)) != std::string::npos) {
+    const std::size_t begin = at + name.size();
+    const bool alone =
+        at == 0 || std::string_view(" ?&\t\n").find(text[at - 1]) != std::string::npos;
+    at = begin;
+    if (!alone) continue;
+    std::size_t end = text.find_first_of(delimiters, begin);
+    if (begin < text.size() && text[begin] == '\'') {
+      end = begin + 1;
+      while (end < text.size() && text[end] != '\'') end += text[end] == '\\' ? 2 : 1;
+      end = std::min(end + 1, text.size());
+    }
+    text.replace(begin, std::min(end, text.size()) - begin, "***");
+  }
+  return text;
+}
+
+}  // namespace
+
+std::span<const Setting> settings() { return kSettings; }
+
+const Setting* find_setting(std::string_view key) {
+  const auto found = std::find_if(std::begin(kSettings), std::end(kSettings),
+                                  [&](const Setting& setting) { return setting.key == key; });
+  return found == std::end(kSettings) ? nullptr : found;
+}
+
+std::string environment_name(std::string_view key) {
+  std::string name = "COPPICE_";
+  for (const char c : key)
+    name += c == '.' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c);
+  return name;
+}
+
+std::string allowed_values(const Setting& setting) {
+  switch (setting.type) {
+    case SettingType::kText:
+      return "a text";
+    case SettingType::kInteger:
+      return fmt::format("an integer from {} to {}", setting.minimum, setting.maximum);
+    case SettingType::kChoice: {
+      std::vector<std::string> choices = split(setting.choices, '|');
+      for (std::string& choice : choices) choice = "'" + choice + "'";
+      return join(choices, " or ");
+    }
+    case SettingType::kFolder:
+      return "the absolute path of a folder";
+    case SettingType::kRetention:
+      return "a number of versions ('10') or an age ('30 days')";
+  }
+  return {};
+}
+
+std::optional<std::string> refusal(const Setting& setting, std::string_view text) {
+  if (text.empty() && setting.default_value.empty()) return std::nullopt;
+  bool allowed = true;
+  switch (setting.type) {
+    case SettingType::kText:
+      break;
+    case SettingType::kInteger: {
+      const std::optional<std::int64_t> value = to_integer(text);
+      allowed = value && *value >= setting.minimum && *value <= setting.maximum;
+      break;
+    }
+    case SettingType::kChoice: {
+      const std::vector<std::string> choices = split(setting.choices, '|');
+      allowed = std::find(choices.begin(), choices.end(), text) != choices.end();
+      break;
+    }
+    case SettingType::kFolder:
+      allowed = text.front() == '/';
+      break;
+    case SettingType::kRetention:
+      allowed = is_retention(text);
+      break;
+  }
+  if (allowed) return std::nullopt;
+  return fmt::format("{} is '{}' but must be {}", setting.key, masked(setting, text),
+                     allowed_values(setting));
+}
+
+bool is_retention(std::string_view text) {
+  const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const std::optional<std::int64_t> count = to_integer(text.substr(0, digits));
+  if (!count || *count < 1 || *count > 1'000'000'000) return false;
+  std::string unit = lower(trim(text.substr(digits)));
+  if (unit.ends_with('s')) unit.pop_back();
+  constexpr std::string_view kUnits[] = {"", "hour", "day", "week", "month", "year"};
+  return std::find(std::begin(kUnits), std::end(kUnits), unit) != std::end(kUnits);
+}
+
+std::string masked(const Setting& setting, std::string_view text) {
+  return setting.secret ? mask_password(text) : std::string(text);
+}
+
+std::string mask_password(std::string_view url_or_conninfo) {
+  std::string text(url_or_conninfo);
+  const std::size_t scheme = text.find("://");
+  if (scheme == std::string::npos) return mask_parameter(text, "password=", " \t\n");
+  // The user part ends at the last '@' before the path: a password may hold an '@' itself.
+  const std::size_t begin = scheme + 3;
+  const std::size_t path = std::min(text.find_first_of("/?", begin), text.size());
+  const std::size_t at = text.rfind('@', path);
+  const std::size_t colon = text.find(':', begin);
+  if (at != std::string::npos && at > begin && colon < at)
+    text.replace(colon + 1, at - colon - 1, "***");
+  return mask_parameter(text, "password=", "&");
+}
+
+}  // namespace coppice

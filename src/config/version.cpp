@@ -1,0 +1,7 @@
+#include "config/version.h"
+
+namespace coppice {
+
+std::string_view program_version() { return COPPICE_VERSION; }
+
+}  // namespace coppice
