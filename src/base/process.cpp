@@ -95,6 +95,10 @@ int prepare_child(const ChildOptions& options, const std::array<int, 3>& fds, pi
     *step = "enter its folder";
     if (::chdir(options.folder->c_str()) != 0) return errno;
   }
+  if (options.no_new_privileges) {
+    *step = "give up new privileges";
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
+  }
   *step = "set its limits";
   if (options.memory_limit_bytes) {
     const rlimit limit{*options.memory_limit_bytes, *options.memory_limit_bytes};

@@ -44,6 +44,7 @@ struct ChildOptions {
   Pipe errors = Pipe::kInherit;
   bool dies_with_parent = true;       // PR_SET_PDEATHSIG of the starting thread
   bool new_session = false;           // setsid: for a server that outlives us
+  bool no_new_privileges = false;     // PR_SET_NO_NEW_PRIVS: no set-uid program gains it anything
   bool no_network = false;            // a network namespace of its own where the kernel allows it
   std::optional<rlim_t> memory_limit_bytes;  // RLIMIT_AS
   std::optional<rlim_t> file_limit_bytes;    // RLIMIT_FSIZE
