@@ -3,8 +3,11 @@
 // Model    An object's name is "media:<64 hex>.<ext>", where ext is lower-case letters and digits;
 //          its bytes are at HOME/media/sha256/<first 2 hex>/<64 hex>.<ext>. That rule is a format:
 //          docs/formats/media_store.md. The database holds names, never paths, so a home can move.
+//          Beside it, HOME/cache keeps what http(s) references gave (media/cache.h) by the same
+//          rule; find() looks in both, so a function worker reads either by its name.
 // Durable  An object is complete and durable once put returns; a crash leaves only files under
-//          HOME/media/incoming, which sweep() removes. Putting the same bytes twice is one object.
+//          HOME/media/incoming, which sweep_incoming() removes. Putting the same bytes twice is
+//          one object, whose time of modification becomes now.
 // Threads  Every method may be called from any thread and any process at any time.
 // Errors   kDiskFull, kIo, kNotFound (with the path), kInvalidInput for a malformed name.
 #pragma once
@@ -34,17 +37,26 @@ class MediaStore {
   // `folder` is HOME/media; created when missing. Objects are given to `owner` when we are root.
   explicit MediaStore(std::filesystem::path folder, std::optional<Account> owner = std::nullopt);
 
-  // Takes a file in: reflink or hard link is tried when `may_link`, else its bytes are copied; the
-  // digest is computed from the bytes that were stored. The source is never changed.
+  // Takes a file in: a reflink (the same blocks, copied on write) or a hard link is tried when
+  // `may_link`, else its bytes are copied; the digest is computed from the bytes that were stored.
+  // The source is never changed. A hard link is made only when nobody can write to the file, see
+  // docs/formats/media_store.md.
   MediaName put_file(const std::filesystem::path& file, std::string_view extension, bool may_link);
   MediaName put_bytes(std::string_view bytes, std::string_view extension);
 
+  // Where the object is or would be, by the rule alone.
   std::filesystem::path path_of(const MediaName& name) const;
+  // The file to read the object from, in the store or in the cache of references beside it;
+  // kNotFound when it is in neither.
+  std::filesystem::path find(const MediaName& name) const;
   bool contains(const MediaName& name) const;
   // Size in bytes; kNotFound when it is not there.
   std::uintmax_t size_of(const MediaName& name) const;
   // Removing an object that is not there is a success.
   void remove(const MediaName& name);
+  // What a garbage collector calls: removes the object unless it was put again since, that is,
+  // unless its time of modification is `modified_before_us` or later. True when it was removed.
+  bool remove_if_older(const MediaName& name, std::int64_t modified_before_us);
   // Every object with its size and time of last modification, in no order.
   void for_each(const std::function<void(const MediaName&, std::uintmax_t size_bytes,
                                          std::int64_t modified_us)>& visit) const;
@@ -54,6 +66,12 @@ class MediaStore {
   const std::filesystem::path& folder() const { return folder_; }
 
  private:
+  void make_folder(const std::filesystem::path& folder) const;
+  MediaName publish(const std::filesystem::path& incoming, const Digest& digest,
+                    std::uintmax_t size_bytes, std::string_view extension);
+  bool touch_existing(const std::filesystem::path& object, std::uintmax_t size_bytes);
+  std::filesystem::path incoming_path() const;
+
   std::filesystem::path folder_;
   std::optional<Account> owner_;
 };
