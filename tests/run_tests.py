@@ -66,6 +66,7 @@ def suites(long, env):
     runner = build / "tests/sql/sql_runner"
     yield TapSuite("sql", [str(runner), *flags], limit, env=env)
     yield TapSuite("sql_private", [str(runner), "--private", *flags], limit, env=env)
+    yield TapSuite("sql_plain", [str(runner), "--plain"], limit, env=env)
     yield python("crash", "crash/crash_test.py")
     yield python("property", "property/history_test.py")
     for file in sorted((ROOT / "tests/integration").glob("*_test.py")):

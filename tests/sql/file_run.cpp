@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <regex>
+#include <utility>
 
 #include "base/error.h"
 #include "base/process.h"

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <regex>
 #include <string_view>
+#include <utility>
 
 #include "base/error.h"
 #include "base/files.h"
