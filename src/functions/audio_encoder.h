@@ -1,0 +1,21 @@
+// extract_audio: the sound track of a file, encoded into a file of its own.
+//
+// Model    "flac" (16 bits, or 24 when the source has more), "wav" (16 or 32 bits, the same way),
+//          "mp3" (192 kbit/s) or "opus" (in Ogg, 128 kbit/s, 48 kHz). More channels than a format
+//          holds are mixed down to stereo. The same input gives the same bytes.
+// Errors   FunctionFailure "unsupported" for other formats, "decode" for a damaged source.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "functions/audio.h"
+
+namespace coppice::functions {
+
+// The extension of a format's files: "flac", "wav", "mp3", "opus".
+std::string audio_extension(const std::string& format);
+
+void encode_audio(Audio& source, const std::string& format, const std::filesystem::path& target);
+
+}  // namespace coppice::functions

@@ -1,0 +1,94 @@
+#include "functions/call.h"
+
+#include <fmt/core.h>
+
+#include <nlohmann/json.hpp>
+
+#include "functions/failure.h"
+
+namespace coppice::functions {
+namespace {
+
+const Value& value_of(const Call& call, std::size_t index, ValueType wanted) {
+  const auto* value = std::get_if<Value>(&call.arguments.at(index));
+  const bool widened =
+      wanted == ValueType::kFloat && value != nullptr && value->type == ValueType::kInteger;
+  if (value == nullptr || (value->type != wanted && !widened)) {
+    throw FunctionFailure("type",
+                          fmt::format("argument {} is not {}", index + 1, sql_type_name(wanted)));
+  }
+  return *value;
+}
+
+}  // namespace
+
+Media& Call::media(std::size_t index) const {
+  const auto* media = std::get_if<MediaPtr>(&arguments.at(index));
+  if (media == nullptr) {
+    throw FunctionFailure("type", fmt::format("argument {} is not a media value", index + 1));
+  }
+  return **media;
+}
+
+std::int64_t Call::integer(std::size_t index) const {
+  return value_of(*this, index, ValueType::kInteger).integer;
+}
+
+double Call::number(std::size_t index) const {
+  const Value& value = value_of(*this, index, ValueType::kFloat);
+  return value.type == ValueType::kInteger ? static_cast<double>(value.integer) : value.number;
+}
+
+std::string Call::text(std::size_t index) const {
+  return value_of(*this, index, ValueType::kText).text;
+}
+
+Operand Call::give(Image image) const {
+  return std::make_shared<Media>(Picture(std::move(image), limits));
+}
+
+Operand give_null() { return Value{}; }
+
+Operand give_integer(std::int64_t integer) {
+  Value value;
+  value.type = ValueType::kInteger;
+  value.integer = integer;
+  return value;
+}
+
+Operand give_number(double number) {
+  Value value;
+  value.type = ValueType::kFloat;
+  value.number = number;
+  return value;
+}
+
+Operand give_text(std::string text) {
+  Value value;
+  value.type = ValueType::kText;
+  value.text = std::move(text);
+  return value;
+}
+
+Operand give_json(const nlohmann::json& json) {
+  Value value;
+  value.type = ValueType::kJson;
+  // Text that is not UTF-8 cannot get here; replacing is only the last resort.
+  value.text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return value;
+}
+
+const Implementations& implementations() {
+  static const Implementations all = [] {
+    Implementations made;
+    add_common_functions(made);
+    add_image_functions(made);
+    add_video_functions(made);
+    add_audio_functions(made);
+    add_document_functions(made);
+    return made;
+  }();
+  return all;
+}
+
+}  // namespace coppice::functions

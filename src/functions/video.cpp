@@ -1,0 +1,227 @@
+#include "functions/video.h"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "functions/failure.h"
+
+namespace coppice::functions {
+namespace {
+
+double to_number(AVRational ratio) { return ratio.den == 0 ? 0 : av_q2d(ratio); }
+
+nlohmann::json facts_of(const AVStream* stream) {
+  const AVCodecParameters* parameters = stream->codecpar;
+  const char* type = av_get_media_type_string(parameters->codec_type);
+  nlohmann::json facts = {{"type", type == nullptr ? "unknown" : type},
+                          {"codec", avcodec_get_name(parameters->codec_id)}};
+  if (parameters->bit_rate > 0) facts["bit_rate"] = parameters->bit_rate;
+  if (parameters->codec_type == AVMEDIA_TYPE_VIDEO) {
+    facts["width"] = parameters->width;
+    facts["height"] = parameters->height;
+    facts["fps"] = to_number(stream->avg_frame_rate);
+    const char* format = av_get_pix_fmt_name(static_cast<AVPixelFormat>(parameters->format));
+    if (format != nullptr) facts["pixel_format"] = format;
+    const AVRational aspect = parameters->sample_aspect_ratio;
+    if (aspect.num > 0 && aspect.num != aspect.den) facts["pixel_aspect"] = to_number(aspect);
+    if ((stream->disposition & AV_DISPOSITION_ATTACHED_PIC) != 0) facts["cover_art"] = true;
+  } else if (parameters->codec_type == AVMEDIA_TYPE_AUDIO) {
+    facts["sample_rate"] = parameters->sample_rate;
+    facts["channels"] = parameters->ch_layout.nb_channels;
+  }
+  if (nlohmann::json tags = tags_of(stream->metadata); !tags.empty()) facts["tags"] = tags;
+  return facts;
+}
+
+}  // namespace
+
+Video::Video(const std::filesystem::path& file, const Limits& limits)
+    : limits_(limits),
+      demuxer_(file, "video", limits),
+      stream_(demuxer_.best_stream(AVMEDIA_TYPE_VIDEO)),
+      packet_(make_packet()) {
+  if (stream_ == nullptr) {
+    throw FunctionFailure("decode", fmt::format("the {} file has no video stream: it is not a "
+                                                "video",
+                                                demuxer_.format()));
+  }
+}
+
+ImageSize Video::size() const {
+  const AVCodecParameters* parameters = stream_->codecpar;
+  const bool turned = quarter_turns() % 2 != 0;
+  return turned ? ImageSize{parameters->height, parameters->width}
+                : ImageSize{parameters->width, parameters->height};
+}
+
+double Video::duration() const {
+  if (const double seconds = demuxer_.duration_seconds(); seconds > 0) return seconds;
+  if (stream_->duration == AV_NOPTS_VALUE) {
+    throw FunctionFailure("decode", "the video does not say how long it is");
+  }
+  return static_cast<double>(stream_->duration) * av_q2d(stream_->time_base);
+}
+
+double Video::fps() const {
+  const double average = to_number(stream_->avg_frame_rate);
+  return average > 0 ? average : to_number(stream_->r_frame_rate);
+}
+
+std::int64_t Video::frame_count() {
+  avformat_seek_file(demuxer_.context(), stream_->index, INT64_MIN, first_timestamp(),
+                     first_timestamp(), 0);
+  std::int64_t count = 0;
+  while (demuxer_.read(stream_, packet_.get())) {
+    // Packets that an edit list cuts away are decoded but not shown.
+    if ((packet_->flags & AV_PKT_FLAG_DISCARD) == 0 && packet_->size > 0) ++count;
+  }
+  return count;
+}
+
+nlohmann::json Video::metadata() const {
+  nlohmann::json facts = demuxer_.container_facts();
+  facts["width"] = size().width;
+  facts["height"] = size().height;
+  facts["fps"] = fps();
+  if (quarter_turns() != 0) facts["rotation"] = quarter_turns() * 90;
+  facts["streams"] = nlohmann::json::array();
+  for (unsigned i = 0; i < demuxer_.context()->nb_streams; ++i) {
+    facts["streams"].push_back(facts_of(demuxer_.context()->streams[i]));
+  }
+  return facts;
+}
+
+std::optional<Image> Video::frame_at(double seconds) {
+  if (!(seconds >= 0) || std::isinf(seconds)) {
+    throw FunctionFailure("range", fmt::format("there is no frame at {} seconds: times count from "
+                                               "0",
+                                               seconds));
+  }
+  limits_.check_pixels(size().width, size().height);
+  if (!decoder_) decoder_ = demuxer_.open_decoder(stream_);
+  const double ticks = std::min(seconds / av_q2d(stream_->time_base), 4e18);
+  // A thousandth of a tick forgives the rounding of decimal fractions.
+  const std::int64_t target = first_timestamp() + static_cast<std::int64_t>(ticks + 1e-3);
+  const FramePtr frame = find_frame(target);
+  if (!frame) throw FunctionFailure("decode", "no frame of the video can be decoded");
+  const bool over = at_end_ && target >= frame->best_effort_timestamp + frame_duration(frame.get());
+  if (over) return std::nullopt;
+  return to_image(frame.get());
+}
+
+void Video::check_decodable() {
+  limits_.check_pixels(size().width, size().height);
+  if (!decoder_) decoder_ = demuxer_.open_decoder(stream_);
+  const FramePtr frame = make_frame();
+  if (!next_frame(frame.get())) {
+    throw FunctionFailure("decode",
+                          "no frame of the video can be decoded: it is damaged or "
+                          "truncated");
+  }
+  limits_.check_pixels(frame->width, frame->height);
+}
+
+// The last frame whose time is not after `target`, or the first of all; null when there is none.
+FramePtr Video::find_frame(std::int64_t target) {
+  const auto ticks = [this](double seconds) {
+    return static_cast<std::int64_t>(seconds / av_q2d(stream_->time_base));
+  };
+  const std::int64_t first = first_timestamp();
+  const std::int64_t last = std::max(first, first + ticks(demuxer_.duration_seconds()));
+  const std::int64_t wanted = std::min(target, last);
+  // Some containers seek by decoding time or without an index and land too late: try earlier ones.
+  const std::array<std::int64_t, 4> starts = {wanted, wanted - ticks(2), wanted - ticks(10), first};
+  FramePtr shown = make_frame();
+  FramePtr next = make_frame();
+  for (const std::int64_t start : starts) {
+    const bool from_start = start <= first;
+    const std::int64_t position = std::max(start, first);
+    if (avformat_seek_file(demuxer_.context(), stream_->index, INT64_MIN, position, position, 0) <
+        0) {
+      if (!from_start) continue;
+      av_seek_frame(demuxer_.context(), stream_->index, 0, AVSEEK_FLAG_BYTE);
+    }
+    avcodec_flush_buffers(decoder_.get());
+    drained_ = at_end_ = false;
+    bool found = false;
+    std::int64_t expected = first;
+    while (next_frame(next.get())) {
+      if (next->best_effort_timestamp == AV_NOPTS_VALUE) next->best_effort_timestamp = expected;
+      if (next->best_effort_timestamp > target) {
+        if (found) return shown;
+        if (from_start) return next;
+        break;
+      }
+      found = true;
+      expected = next->best_effort_timestamp + frame_duration(next.get());
+      std::swap(shown, next);
+    }
+    if (found) return shown;
+    if (from_start) return nullptr;
+  }
+  return nullptr;
+}
+
+// Damaged packets are passed over, as players do.
+bool Video::next_frame(AVFrame* frame) {
+  av_frame_unref(frame);
+  while (true) {
+    const int outcome = avcodec_receive_frame(decoder_.get(), frame);
+    if (outcome >= 0) return true;
+    if (outcome == AVERROR_EOF || drained_) {
+      at_end_ = true;
+      return false;
+    }
+    drained_ = !demuxer_.read(stream_, packet_.get());
+    avcodec_send_packet(decoder_.get(), drained_ ? nullptr : packet_.get());
+  }
+}
+
+std::int64_t Video::first_timestamp() const {
+  return stream_->start_time == AV_NOPTS_VALUE ? 0 : stream_->start_time;
+}
+
+std::int64_t Video::frame_duration(const AVFrame* frame) const {
+  if (frame->pkt_duration > 0) return frame->pkt_duration;
+  const double rate = fps() > 0 ? fps() : 25;
+  return std::max<std::int64_t>(1, std::llround(1 / (rate * av_q2d(stream_->time_base))));
+}
+
+// Clockwise.
+int Video::quarter_turns() const {
+  const std::uint8_t* matrix = av_stream_get_side_data(stream_, AV_PKT_DATA_DISPLAYMATRIX, nullptr);
+  if (matrix == nullptr) return 0;
+  const double counter_clockwise =
+      av_display_rotation_get(reinterpret_cast<const std::int32_t*>(matrix));
+  if (std::isnan(counter_clockwise)) return 0;
+  const long turns = std::lround(-counter_clockwise / 90);
+  return static_cast<int>((turns % 4 + 4) % 4);
+}
+
+Image Video::to_image(const AVFrame* frame) const {
+  limits_.check_pixels(frame->width, frame->height);
+  const ScalerPtr scaler(
+      sws_getContext(frame->width, frame->height, static_cast<AVPixelFormat>(frame->format),
+                     frame->width, frame->height, AV_PIX_FMT_RGB24,
+                     SWS_BICUBIC | SWS_FULL_CHR_H_INT | SWS_ACCURATE_RND | SWS_BITEXACT, nullptr,
+                     nullptr, nullptr));
+  if (!scaler) {
+    throw FunctionFailure("unsupported", "frames of this pixel format cannot be converted to RGB");
+  }
+  const int* matrix = sws_getCoefficients(frame->colorspace);
+  sws_setColorspaceDetails(scaler.get(), matrix, frame->color_range == AVCOL_RANGE_JPEG ? 1 : 0,
+                           sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16, 1 << 16);
+  Image image(frame->width, frame->height, 3);
+  const std::array<std::uint8_t*, 4> planes = {image.data(), nullptr, nullptr, nullptr};
+  const std::array<int, 4> strides = {static_cast<int>(image.row_bytes()), 0, 0, 0};
+  check_av(sws_scale(scaler.get(), frame->data, frame->linesize, 0, frame->height, planes.data(),
+                     strides.data()),
+           "the frame cannot be converted to RGB");
+  constexpr std::array<int, 4> kOrientations = {1, 6, 3, 8};
+  return apply_orientation(std::move(image), kOrientations[quarter_turns()]);
+}
+
+}  // namespace coppice::functions
