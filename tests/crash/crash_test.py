@@ -1,0 +1,267 @@
+#!/usr/bin/python3
+"""kill -9 at every crash point: afterwards the data equal before or after, history tells which, no
+older version has changed, and the work can be done to its end.
+
+The points are those that `coppice debug crash-points` lists; each needs a scenario below that
+reaches it. A point without a scenario, or one that is never reached, is a failed test.
+"""
+
+import json
+import pathlib
+import signal
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from support import coppice, tap  # noqa: E402
+from support.coppice import Failed, Home  # noqa: E402
+
+ROWS = 40
+
+
+class Scenario:
+    """A change to one table: what it is, and the rows before and after."""
+
+    computed = "length(name)"  # evaluated by PostgreSQL
+    resumes_by_itself = False
+
+    def __init__(self, home, table, media):
+        self.home, self.table, self.media = home, table, media
+
+    def prepare(self):
+        self.home.sql(
+            f"CREATE TABLE {self.table} (id int PRIMARY KEY, name text, photo image, "
+            f"size bigint GENERATED ALWAYS AS ({self.computed}) STORED)"
+        )
+        self.home.sql(self.insert(1, ROWS))
+
+    def insert(self, first, last):
+        pictures = ("red.png", "gradient.jpg", "alpha.png")
+        values = ", ".join(
+            f"({i}, 'row {i}', '{self.media}/{pictures[i % 3]}')" for i in range(first, last + 1)
+        )
+        return f"INSERT INTO {self.table} (id, name, photo) VALUES {values}"
+
+    def command(self):
+        """The arguments of coppice that make the change."""
+        raise NotImplementedError
+
+    def content(self, version=None):
+        name = f'"{self.table}:{version}"' if version is not None else self.table
+        return self.home.rows(f"SELECT * FROM {name} ORDER BY id")
+
+    def is_after(self, before, after):
+        """True when `after` is what the change makes of `before`."""
+        raise NotImplementedError
+
+
+class DirectInsert(Scenario):
+    def command(self):
+        return ["sql", f"INSERT INTO {self.table} (id, name) SELECT i, 'new' "
+                f"FROM generate_series({ROWS + 1}, {2 * ROWS}) AS i"]  # fmt: skip
+
+    def is_after(self, before, after):
+        new = [{"id": i, "name": "new", "photo": None, "size": 3}
+               for i in range(ROWS + 1, 2 * ROWS + 1)]  # fmt: skip
+        return after == before + new
+
+
+class DirectUpdate(Scenario):
+    def command(self):
+        return ["sql", f"UPDATE {self.table} SET name = name || '!' WHERE id % 2 = 0"]
+
+    def is_after(self, before, after):
+        changed = [
+            row | {"name": row["name"] + "!", "size": row["size"] + 1} if row["id"] % 2 == 0 else row
+            for row in before
+        ]
+        return after == changed
+
+
+class DirectDelete(Scenario):
+    def command(self):
+        return ["sql", f"DELETE FROM {self.table} WHERE id > 5"]
+
+    def is_after(self, before, after):
+        return after == [row for row in before if row["id"] <= 5]
+
+
+class StagedInsert(Scenario):
+    computed = "width(photo)"
+
+    def command(self):
+        return ["sql", self.insert(ROWS + 1, 2 * ROWS)]
+
+    def is_after(self, before, after):
+        new = after[len(before) :]
+        widths = {0: 64, 1: 640, 2: 32}
+        return (
+            after[: len(before)] == before
+            and [row["id"] for row in new] == list(range(ROWS + 1, 2 * ROWS + 1))
+            and all(row["size"] == widths[row["id"] % 3] for row in new)
+        )
+
+
+class StagedUpdate(Scenario):
+    computed = "width(photo)"
+
+    def command(self):
+        return ["sql", f"UPDATE {self.table} SET photo = '{self.media}/gradient.webp'"]
+
+    def is_after(self, before, after):
+        return (
+            [(row["id"], row["name"]) for row in after]
+            == [(row["id"], row["name"]) for row in before]
+            and all(row["size"] == 640 for row in after)
+            and len({row["photo"] for row in after}) == 1
+        )
+
+
+class Fill(Scenario):
+    resumes_by_itself = True
+
+    def command(self):
+        return ["sql", f"ALTER TABLE {self.table} ADD COLUMN tall bigint "
+                "GENERATED ALWAYS AS (height(photo)) STORED"]  # fmt: skip
+
+    def is_after(self, before, after):
+        heights = {0: 48, 1: 480, 2: 32}
+        return after == [row | {"tall": heights[row["id"] % 3]} for row in before]
+
+
+class Revert(Scenario):
+    def prepare(self):
+        super().prepare()
+        self.home.sql(f"UPDATE {self.table} SET name = 'changed' WHERE id < 10")
+        self.home.sql(f"DELETE FROM {self.table} WHERE id > 30")
+        self.original = self.content(1)
+
+    def command(self):
+        return ["revert", self.table, "--to", "1", "--yes"]
+
+    def is_after(self, before, after):
+        return after == self.original
+
+
+# Which changes reach the points whose names begin so. "x:2" is the second time it is reached.
+SCENARIOS = {
+    "operation.": [DirectInsert, StagedInsert, Fill, Revert],
+    "direct.": [DirectInsert, DirectUpdate, DirectDelete],
+    "stage.": [StagedInsert, StagedUpdate],
+    "publish.": [StagedInsert, StagedUpdate],
+    "fill.": [Fill],
+    "revert.": [Revert],
+    "media.": [StagedInsert],
+}
+REPEATED = {"media.object_written": 2}  # points that one change reaches several times
+
+
+def list_points():
+    result = Home("/nonexistent", "/").attempt("debug", "crash-points", "--json")
+    if result.returncode != 0:
+        raise Failed(result, "the crash points cannot be listed")
+    lines = [json.loads(line) for line in result.stdout.splitlines() if line]
+    return [line["name"] for line in lines]
+
+
+class Crash(unittest.TestCase):
+    """One test a point and scenario; made by load_tests below."""
+
+    home = media = None
+    number = 0
+
+    def __init__(self, point=None, scenario=None):
+        super().__init__("run_point" if point else "test_every_point_has_a_scenario")
+        self.point, self.scenario_class = point, scenario
+
+    def test_name(self, method):
+        if not self.point:
+            return method.removeprefix("test_")
+        return f"{self.point}/{self.scenario_class.__name__}"
+
+    @classmethod
+    def setUpClass(cls):
+        Crash.home = Home.make(cls)
+        Crash.media = coppice.media_folder(cls)
+
+    def test_every_point_has_a_scenario(self):
+        points = list_points()
+        self.assertGreaterEqual(len(points), 12)
+        for point in points:
+            self.assertTrue(
+                any(point.startswith(prefix) for prefix in SCENARIOS), f"no scenario for {point}"
+            )
+
+    def run_point(self):
+        Crash.number += 1
+        scenario = self.scenario_class(self.home, f"t{Crash.number}", self.media)
+        scenario.prepare()
+        before = scenario.content()
+        versions = self.home.versions(scenario.table)
+        past = {version: scenario.content(version) for version in versions}
+
+        result = self.home.attempt(
+            *scenario.command(), environment={"COPPICE_CRASH_AT": self.point}
+        )
+        if result.returncode != -signal.SIGKILL:
+            raise Failed(result, f"the crash point {self.point} was not reached")
+
+        applied = self.check_before_or_after(scenario, before, versions)
+        self.check_past(scenario, past)
+        if not applied:
+            self.finish(scenario, before, versions)
+            self.check_past(scenario, past)
+        # The table is as good as new.
+        newest = self.home.versions(scenario.table)[-1]
+        self.home.sql(f"INSERT INTO {scenario.table} (id, name) VALUES (100000, 'last')")
+        self.assertEqual(self.home.versions(scenario.table)[-1], newest + 1)
+
+    def check_before_or_after(self, scenario, before, versions):
+        """History tells which of the two it is, and the rows agree. True when it is after."""
+        now = self.home.versions(scenario.table)
+        content = scenario.content()
+        if now == versions:
+            if scenario.resumes_by_itself and content != before:  # published in between
+                return self.check_before_or_after(scenario, before, versions)
+            self.assertEqual(content, before, "history says before, the rows do not")
+            return False
+        self.assertEqual(now, versions + [versions[-1] + 1])
+        self.assertTrue(scenario.is_after(before, content), "history says after, the rows do not")
+        return True
+
+    def check_past(self, scenario, past):
+        for version, content in past.items():
+            self.assertEqual(scenario.content(version), content, f"version {version} has changed")
+
+    def finish(self, scenario, before, versions):
+        """A fill goes on by itself; any other change is interrupted, listed, and done again."""
+        if scenario.resumes_by_itself:
+            deadline = time.monotonic() + 30
+            while self.home.versions(scenario.table) == versions:
+                if time.monotonic() > deadline:
+                    # Killed before the fill was on record: then nobody can go on with it.
+                    self.assertEqual(self.point, "operation.drawn", "the fill did not resume")
+                    self.home.run(*scenario.command())
+                self.home.json_lines("jobs")
+                time.sleep(0.1)
+        else:
+            states = [job.get("state") for job in self.home.json_lines("jobs", "list", "--all")]
+            self.assertIn("interrupted", states)
+            self.home.run(*scenario.command())
+        self.assertTrue(self.check_before_or_after(scenario, before, versions))
+
+
+def load_tests(loader, tests, pattern):
+    suite = unittest.TestSuite([Crash()])
+    for point in list_points():
+        scenarios = [made for prefix, made in SCENARIOS.items() if point.startswith(prefix)]
+        times = [f":{count}" for count in range(2, REPEATED.get(point, 1) + 1)]
+        for scenario in scenarios[0] if scenarios else []:
+            for suffix in ["", *times]:
+                suite.addTest(Crash(point + suffix, scenario))
+    return suite
+
+
+if __name__ == "__main__":
+    tap.main()

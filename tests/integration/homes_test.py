@@ -1,0 +1,280 @@
+#!/usr/bin/python3
+"""Homes and their private servers: made once, found again wherever they are moved, and back on
+their feet after whatever happens to the server."""
+
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import stat
+import subprocess
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from support import coppice, tap  # noqa: E402
+from support.coppice import Home, scratch_folder, wait_until  # noqa: E402
+
+
+class Init(unittest.TestCase):
+    def new_home(self):
+        home = Home(scratch_folder(self) / "home")
+        self.addCleanup(home.stop)
+        return home
+
+    def test_it_ends_with_three_next_commands(self):
+        home = self.new_home()
+        output = home.run("init")
+        self.assertGreaterEqual(output.count("coppice "), 3, output)
+        self.assertTrue((home.folder / "config.toml").exists())
+
+    def test_a_second_one_changes_nothing(self):
+        home = self.new_home()
+        home.run("init")
+        home.sql("CREATE TABLE t (id int); INSERT INTO t VALUES (7)")
+        home.run("init")
+        self.assertEqual(home.value("SELECT id FROM t"), 7)
+
+    def test_two_at_once_make_one_home(self):
+        home = self.new_home()
+        both = [home.start("init") for _ in range(2)]
+        for process in both:
+            _, errors = process.communicate(timeout=120)
+            self.assertEqual(process.returncode, 0, errors)
+        home.sql("CREATE TABLE t (id int); INSERT INTO t VALUES (1)")
+        self.assertEqual(home.versions("t"), [0, 1])
+
+    def test_one_that_was_killed_can_be_done_again(self):
+        for delay in (0.05, 0.3, 0.8):
+            home = self.new_home()
+            process = home.start("init", start_new_session=True)
+            time.sleep(delay)
+            process.kill()
+            process.communicate()
+            home.run("init")
+            home.sql("CREATE TABLE t (id int); INSERT INTO t VALUES (1)")
+
+    def test_verbs_without_a_home_say_how_to_make_one(self):
+        home = self.new_home()
+        errors = home.fail("sql", "SELECT 1", code=4)
+        self.assertIn("coppice init", errors)
+        self.assertIn(str(home.folder), errors)
+        self.assertFalse(home.folder.exists())
+
+    def test_no_port_is_open_and_the_socket_is_closed_to_others(self):
+        home = self.new_home()
+        home.run("init")
+        home.sql("SELECT 1")
+        pid = home.postmaster_pid()
+        listening = subprocess.run(["cat", f"/proc/{pid}/net/tcp", f"/proc/{pid}/net/tcp6"],
+                                   capture_output=True, text=True).stdout  # fmt: skip
+        inodes = {line.split()[9] for line in listening.splitlines() if " 0A " in line}
+        own = {os.readlink(link) for link in pathlib.Path(f"/proc/{pid}/fd").iterdir()}
+        self.assertFalse({f"socket:[{inode}]" for inode in inodes} & own)
+        mode = stat.S_IMODE((home.folder / "pgdata").stat().st_mode)
+        self.assertEqual(mode & 0o077, 0)
+
+    def test_checksums_are_on(self):
+        home = self.new_home()
+        home.run("init")
+        self.assertEqual(home.value("SELECT current_setting('data_checksums')"), "on")
+
+
+class PrivateServer(coppice.TestCase):
+    private = True
+
+    def setUp(self):
+        self.home.sql("DROP TABLE IF EXISTS t")
+        self.home.sql("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2)")
+
+    def check(self):
+        self.assertEqual(self.home.value("SELECT count(*) FROM t"), 2)
+        self.assertEqual(self.home.versions("t"), [0, 1])
+        self.home.sql("INSERT INTO t VALUES (3)")
+
+    def test_it_stops_and_starts_on_demand_in_under_two_seconds(self):
+        pid = self.home.postmaster_pid()
+        self.home.run("stop")
+        self.assertFalse(coppice.process_exists(pid))
+        begin = time.monotonic()
+        self.home.sql("SELECT 1")
+        self.assertLess(time.monotonic() - begin, 2.0)
+        self.assertNotEqual(self.home.postmaster_pid(), pid)
+        self.check()
+
+    def test_it_is_left_running(self):
+        pid = self.home.postmaster_pid()
+        self.home.sql("SELECT 1")
+        self.assertEqual(self.home.postmaster_pid(), pid)
+
+    def test_stopping_a_stopped_one_is_fine(self):
+        self.home.run("stop")
+        self.home.run("stop")
+        self.check()
+
+    def test_a_crashed_server_is_recovered(self):
+        self.home.kill_server()
+        self.check()
+
+    def test_a_stale_pid_file_is_no_obstacle(self):
+        self.home.run("stop")
+        pid_file = self.home.folder / "pgdata" / "postmaster.pid"
+        # The number of a living process that is no server: this one.
+        pid_file.write_text(f"{os.getpid()}\n{self.home.folder}/pgdata\n0\n0\n\n\n\n")
+        owner = (self.home.folder / "pgdata").stat()
+        os.chown(pid_file, owner.st_uid, owner.st_gid)
+        pid_file.chmod(0o600)
+        self.check()
+
+    def test_many_first_commands_at_once_start_one_server(self):
+        self.home.run("stop")
+        processes = [self.home.start("sql", "SELECT count(*) FROM t") for _ in range(6)]
+        for process in processes:
+            _, errors = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 0, errors)
+        self.check()
+
+    def test_a_lost_connection_in_the_middle_is_a_clear_error(self):
+        process = self.home.start("sql", "SELECT pg_sleep(30)")
+        query = ("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' "
+                 "AND pid <> pg_backend_pid()")  # fmt: skip
+        wait_until(lambda: self.home.value(query) == 1, "the query did not begin")
+        self.home.kill_server()
+        _, errors = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 1, errors)
+        self.assertNotEqual(errors.strip(), "")
+        self.check()
+
+    def test_status_is_one_object(self):
+        status = self.home.status()
+        self.assertEqual(status["home"], str(self.home.folder))
+        self.assertTrue(status["database_url"])
+        self.assertRegex(status["version"], r"^\d+\.\d+\.\d+")
+
+
+class Moved(unittest.TestCase):
+    def test_a_home_works_at_another_path(self):
+        home = Home.make(self, private=True)
+        media = coppice.media_folder(self)
+        home.sql("CREATE TABLE p (id int PRIMARY KEY, photo image, "
+                 "small image GENERATED ALWAYS AS (resize(photo, 16)) STORED)")  # fmt: skip
+        home.sql(f"INSERT INTO p (id, photo) VALUES (1, '{media}/red.png')")
+        before = home.rows("SELECT * FROM p")
+        home.run("stop")
+        elsewhere = scratch_folder(self) / "another" / "place"
+        elsewhere.parent.mkdir()
+        shutil.move(home.folder, elsewhere)
+        moved = Home(elsewhere)
+        self.addCleanup(moved.stop)
+        self.assertEqual(moved.rows("SELECT * FROM p"), before)
+        path = pathlib.Path(moved.run("media", "path", before[0]["small"]).strip())
+        self.assertTrue(path.is_file())
+        self.assertTrue(path.is_relative_to(elsewhere))
+        moved.sql(f"INSERT INTO p (id, photo) VALUES (2, '{media}/gradient.jpg')")
+        self.assertEqual(moved.versions("p"), [0, 1, 2])
+
+    def test_a_running_home_can_be_moved(self):
+        home = Home.make(self, private=True)
+        home.sql("CREATE TABLE t (id int); INSERT INTO t VALUES (1)")
+        elsewhere = scratch_folder(self) / "home"
+        os.rename(home.folder, elsewhere)
+        moved = Home(elsewhere)
+        self.addCleanup(moved.stop)
+        self.assertEqual(moved.value("SELECT id FROM t"), 1)
+
+    def test_a_long_path_works(self):
+        folder = scratch_folder(self) / ("long" * 25) / ("path" * 25)
+        folder.mkdir(parents=True)
+        home = Home(folder / "home")
+        self.addCleanup(home.stop)
+        home.run("init")
+        home.sql("CREATE TABLE t (id int); INSERT INTO t VALUES (1)")
+        self.assertEqual(home.psql("SELECT id FROM t").stdout.strip(), "1")
+
+    def test_odd_characters_in_the_path_work(self):
+        folder = scratch_folder(self) / "it's a \"home\" of ünïcode"
+        folder.mkdir()
+        home = Home(folder / "home")
+        self.addCleanup(home.stop)
+        home.run("init")
+        home.sql("CREATE TABLE t (id int); INSERT INTO t VALUES (1)")
+        self.assertEqual(home.psql("SELECT id FROM t").stdout.strip(), "1")
+
+
+class Formats(unittest.TestCase):
+    def test_a_home_of_a_newer_format_is_refused_untouched(self):
+        home = Home.make(self, private=True)
+        home.run("stop")
+        format_file = home.folder / "format"
+        format_file.write_text("99\n")
+        errors = home.fail("sql", "SELECT 1")
+        self.assertIn("99", errors)
+        self.assertIn("newer", errors)
+        self.assertFalse((home.folder / "pgdata" / "postmaster.pid").exists())
+        format_file.write_text("1\n")
+        home.sql("SELECT 1")
+
+
+class Accounts(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        if os.geteuid() != 0:
+            raise unittest.SkipTest("only root can become another user")
+
+    def test_the_server_of_root_runs_as_another_account(self):
+        home = Home.make(self, private=True)
+        home.sql("SELECT 1")
+        owner = os.stat(f"/proc/{home.postmaster_pid()}").st_uid
+        self.assertNotEqual(owner, 0)
+        self.assertEqual(pwd.getpwuid(owner).pw_name, "coppice")
+
+    def test_an_ordinary_user_needs_no_root(self):
+        folder = scratch_folder(self)
+        nobody = pwd.getpwnam("nobody")
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        home = Home(folder / "home")
+        as_nobody = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        self.addCleanup(home.attempt, "stop", **as_nobody)
+        home.run("init", **as_nobody)
+        home.sql("CREATE TABLE t (id int); INSERT INTO t VALUES (5)", **as_nobody)
+        self.assertEqual(home.value("SELECT id FROM t", **as_nobody), 5)
+        self.assertEqual(os.stat(f"/proc/{home.postmaster_pid()}").st_uid, nobody.pw_uid)
+
+    def test_a_home_the_account_cannot_enter_is_refused_with_the_fix(self):
+        folder = scratch_folder(self)
+        folder.chmod(0o700)
+        home = Home(folder / "home")
+        errors = home.fail("init", code=5)
+        self.assertIn(str(folder), errors)
+        self.assertIn("chmod", errors)
+
+
+class ConfigFile(unittest.TestCase):
+    def test_an_unknown_key_is_a_warning_with_the_nearest(self):
+        home = Home.make(self)
+        config = home.folder / "config.toml"
+        config.write_text(config.read_text() + "\n[retention]\nkep = \"10\"\n")
+        result = home.attempt("sql", "SELECT 1")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("retention.kep", result.stderr)
+        self.assertIn("retention.keep", result.stderr)
+
+    def test_a_setting_that_cannot_be_honoured_is_an_error(self):
+        home = Home.make(self)
+        errors = home.fail("sql", "SELECT 1", code=2,
+                           environment={"COPPICE_RETENTION_KEEP": "sometimes"})  # fmt: skip
+        self.assertIn("COPPICE_RETENTION_KEEP", errors)
+
+    def test_doctor_prints_every_setting_and_its_source(self):
+        home = Home.make(self)
+        lines = home.json_lines("doctor", "--config",
+                                environment={"COPPICE_RETENTION_KEEP": "12"})  # fmt: skip
+        text = json.dumps(lines)
+        self.assertIn("retention.keep", text)
+        self.assertIn("COPPICE_RETENTION_KEEP", text)
+
+
+if __name__ == "__main__":
+    tap.main()

@@ -1,0 +1,146 @@
+#!/usr/bin/python3
+"""Several writers on one table: no change is lost, versions have no gaps, and each version is
+exactly what its operation made of the one before."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from support import coppice, tap  # noqa: E402
+
+
+class Writers(coppice.TestCase):
+    def rounds(self):
+        return 60 if tap.long else 12
+
+    def run_together(self, scripts):
+        """Each script is the standard input of one `coppice sql`, all at the same time."""
+        processes = []
+        for number, script in enumerate(scripts):
+            file = self.home.work / f"writer{number}.sql"
+            file.write_text(script)
+            processes.append(self.home.start("sql", "-f", file))
+        for process in processes:
+            _, errors = process.communicate(timeout=300)
+            self.assertEqual(process.returncode, 0, errors)
+
+    def check_versions(self, table, count):
+        self.assertEqual(self.home.versions(table), list(range(count + 1)))
+        times = self.home.values(
+            "SELECT bool_and(published_at > before) FROM (SELECT published_at, lag(published_at) "
+            "OVER (ORDER BY version) AS before FROM coppice.versions v JOIN coppice.tables t "
+            f"USING (tree_id) WHERE t.table_name = '{table}') x WHERE before IS NOT NULL"
+        )
+        self.assertEqual(times, [[True]])
+
+    def inserts(self, writers):
+        table = f"inserts{writers}"
+        self.home.sql(f"CREATE TABLE {table} (id int PRIMARY KEY, writer int)")
+        rounds = self.rounds()
+        self.run_together(
+            "".join(
+                f"INSERT INTO {table} VALUES ({writer * 1000 + i}, {writer});\n"
+                for i in range(rounds)
+            )
+            for writer in range(writers)
+        )
+        self.check_versions(table, writers * rounds)
+        for version in (0, 1, rounds, writers * rounds):
+            rows = self.home.value(f'SELECT count(*) FROM "{table}:{version}"')
+            self.assertEqual(rows, version, "each version has one row more than the last")
+
+    def test_two_insert(self):
+        self.inserts(2)
+
+    def test_four_insert(self):
+        self.inserts(4)
+
+    def counters(self, writers, expression, table):
+        """All of them count up one row: the end is the number of updates."""
+        self.home.sql(f"CREATE TABLE {table} (id int PRIMARY KEY, n int, note text, "
+                      f"c bigint GENERATED ALWAYS AS ({expression}) STORED)")  # fmt: skip
+        self.home.sql(f"INSERT INTO {table} (id, n) VALUES (1, 0), (2, 0)")
+        rounds = self.rounds()
+        self.run_together(
+            [f"UPDATE {table} SET n = n + 1 WHERE id = 1;\n" * rounds for _ in range(writers)]
+        )
+        (row,) = self.home.values(f"SELECT n, c FROM {table} WHERE id = 1")
+        self.assertEqual(row[0], writers * rounds)
+        self.check_versions(table, writers * rounds + 1)
+        for version in (2, rounds, writers * rounds + 1):
+            self.assertEqual(
+                self.home.value(f'SELECT n FROM "{table}:{version}" WHERE id = 1'), version - 1
+            )
+            self.assertEqual(self.home.value(f'SELECT n FROM "{table}:{version}" WHERE id = 2'), 0)
+
+    def test_two_count_up_one_row(self):
+        self.counters(2, "n * 2", "counter2")
+
+    def test_four_count_up_one_row(self):
+        self.counters(4, "n * 2", "counter4")
+
+    def test_the_same_key_is_taken_once(self):
+        self.home.sql("CREATE TABLE keys (id int PRIMARY KEY, writer int)")
+        rounds = self.rounds()
+        self.run_together(
+            "".join(
+                f"INSERT INTO keys VALUES ({i}, {writer}) ON CONFLICT DO NOTHING;\n"
+                for i in range(rounds)
+            )
+            for writer in range(4)
+        )
+        self.assertEqual(self.home.value("SELECT count(*) FROM keys"), rounds)
+        self.check_versions("keys", rounds)
+
+    def test_readers_see_whole_statements_only(self):
+        """A pair of rows always changes together; no reader ever sees one without the other."""
+        self.home.sql("CREATE TABLE pair (id int PRIMARY KEY, n int)")
+        self.home.sql("INSERT INTO pair VALUES (1, 0), (2, 0)")
+        script = self.home.work / "pair.sql"
+        script.write_text("UPDATE pair SET n = n + 1;\n" * self.rounds())
+        writer = self.home.start("sql", "-f", script)
+        reads = 0
+        while writer.poll() is None or reads == 0:
+            self.assertEqual(self.home.value("SELECT count(DISTINCT n) FROM pair"), 1)
+            reads += 1
+        _, errors = writer.communicate()
+        self.assertEqual(writer.returncode, 0, errors)
+
+    def test_two_writers_of_computed_media(self):
+        media = coppice.media_folder(self)
+        self.home.sql("CREATE TABLE pictures (id int PRIMARY KEY, photo image, n int DEFAULT 0, "
+                      "w bigint GENERATED ALWAYS AS (width(photo) + n) STORED)")  # fmt: skip
+        self.home.sql(f"INSERT INTO pictures (id, photo) VALUES (0, '{media}/red.png')")
+        rounds = max(4, self.rounds() // 4)
+        scripts = []
+        for writer in (1, 2):
+            script = ""
+            for i in range(rounds):
+                number = writer * 100 + i
+                script += f"INSERT INTO pictures (id, photo) VALUES ({number}, '{media}/red.png');\n"
+                script += "UPDATE pictures SET n = n + 1 WHERE id = 0;\n"
+            scripts.append(script)
+        self.run_together(scripts)
+        self.assertEqual(self.home.values("SELECT n, w FROM pictures WHERE id = 0"),
+                         [[2 * rounds, 64 + 2 * rounds]])  # fmt: skip
+        self.assertEqual(self.home.value("SELECT count(*) FROM pictures"), 2 * rounds + 1)
+        self.check_versions("pictures", 4 * rounds + 1)
+
+    def test_schema_changes_while_others_write(self):
+        self.home.sql("CREATE TABLE shifting (id int PRIMARY KEY, n int)")
+        rounds = self.rounds()
+        inserts = "".join(f"INSERT INTO shifting (id, n) VALUES ({i}, {i});\n" for i in range(rounds))
+        changes = "".join(
+            f"ALTER TABLE shifting ADD COLUMN c{i} int GENERATED ALWAYS AS (n + {i}) STORED;\n"
+            for i in range(4)
+        )
+        self.run_together([inserts, changes])
+        self.assertEqual(
+            self.home.values("SELECT count(*), bool_and(c0 = n AND c3 = n + 3) FROM shifting"),
+            [[rounds, True]],
+        )
+        self.check_versions("shifting", rounds + 4)
+
+
+if __name__ == "__main__":
+    tap.main()
