@@ -1,0 +1,208 @@
+#include "sql/guard.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "sql/lexer.h"
+
+namespace coppice::sql {
+namespace {
+
+// Words that put one more node above what stands beside them.
+constexpr std::array<std::string_view, 13> kOperatorWords = {
+    "not",     "is", "isnull", "notnull", "like",     "ilike",   "similar",
+    "between", "in", "at",     "collate", "operator", "overlaps"};
+// Words that chain whole relations or queries: the chain goes on over commas.
+constexpr std::array<std::string_view, 4> kChainWords = {"union", "intersect", "except", "join"};
+
+// Levels of messages that each construct puts above what is inside it (measured; the tests and the
+// fuzzer compare the bound with real trees).
+constexpr std::size_t kStatementDepth = 14;
+constexpr std::size_t kOperatorDepth = 2;
+constexpr std::size_t kParenthesisDepth =
+    5;  // a window's ORDER BY: call, window, sort, each wrapped
+constexpr std::size_t kSubqueryDepth = 6;
+constexpr std::size_t kCaseDepth = 4;
+constexpr std::size_t kMaxDepth = kMaxChain * kOperatorDepth;
+
+struct Level {
+  char opener = '\0';  // ( [ c for CASE, or none for the statement itself
+  std::size_t own_depth = 0;
+  std::size_t chain = 0;     // set operations and joins so far
+  std::size_t run = 0;       // operators of the item so far
+  std::size_t child = 0;     // the deepest group of the item so far
+  std::size_t deepest = 0;   // the deepest finished item
+  std::size_t betweens = 0;  // BETWEENs whose AND is still to come
+  bool has_and = false;      // however many they are, they make one node
+  bool has_or = false;
+
+  void finish_item() {
+    deepest = std::max(deepest, run + child);
+    run = child = betweens = 0;
+  }
+  std::size_t depth() const {
+    const std::size_t booleans = (has_and ? kOperatorDepth : 0) + (has_or ? kOperatorDepth : 0);
+    return own_depth + chain + booleans + std::max(deepest, run + child);
+  }
+};
+
+class DepthBound {
+ public:
+  DepthBound(const SourceText& source, const Lexer& lexer) : source_(source), lexer_(lexer) {
+    levels_.push_back({});
+  }
+
+  void add(const Token& token) {
+    switch (token.kind) {
+      case TokenKind::kPunctuation:
+        punctuation(token);
+        break;
+      case TokenKind::kOperator:
+        top().run += kOperatorDepth;
+        break;
+      case TokenKind::kIdentifier:
+        word(token);
+        break;
+      default:
+        break;
+    }
+    if (subquery_may_follow_ && token.kind != TokenKind::kPunctuation) subquery_may_follow_ = false;
+    if (top().depth() > kMaxDepth) refuse_depth(token);
+    // x.end and AS end are names, not the end of a CASE.
+    name_may_follow_ = lexer_.is_punctuation(token, '.') || lexer_.is_word(token, "as");
+  }
+
+  std::size_t bound() {
+    while (levels_.size() > 1) close();
+    return levels_.front().depth() + kStatementDepth;
+  }
+
+ private:
+  Level& top() { return levels_.back(); }
+
+  void punctuation(const Token& token) {
+    const char c = lexer_.text()[token.begin];
+    if (c == '(' || c == '[') {
+      open(token, c, kParenthesisDepth);
+      subquery_may_follow_ = c == '(';
+    } else if (c == ')' || c == ']') {
+      while (levels_.size() > 1 && top().opener == 'c') close();
+      if (levels_.size() > 1) close();
+    } else if (c == ',' || c == ';') {
+      top().finish_item();
+    }
+  }
+
+  void word(const Token& token) {
+    if (name_may_follow_) return;
+    const auto is = [&](std::string_view word) { return lexer_.is_word(token, word); };
+    if (subquery_may_follow_ && (is("select") || is("with") || is("values") || is("table"))) {
+      top().own_depth = kSubqueryDepth;
+    }
+    if (is("and") && top().betweens > 0) {
+      --top().betweens;  // BETWEEN x AND NOT y BETWEEN …: the chain goes on
+    } else if (is("and") || is("or")) {
+      (is("and") ? top().has_and : top().has_or) = true;
+      top().finish_item();
+    } else if (is("case")) {
+      top().run += kOperatorDepth;
+      open(token, 'c', kCaseDepth);
+    } else if (top().opener == 'c' && is("end")) {
+      close();
+    } else if (top().opener == 'c' && (is("when") || is("then") || is("else"))) {
+      top().finish_item();
+    } else if (std::any_of(kOperatorWords.begin(), kOperatorWords.end(), is)) {
+      top().run += kOperatorDepth;
+      if (is("between")) {
+        top().run += kOperatorDepth;  // its two bounds are a list
+        ++top().betweens;
+      }
+    } else if (std::any_of(kChainWords.begin(), kChainWords.end(), is)) {
+      top().chain += kOperatorDepth;
+    }
+  }
+
+  void open(const Token& token, char opener, std::size_t own_depth) {
+    if (levels_.size() > kMaxNesting) {
+      throw error_at(ErrorCode::kUnsupported, source_, static_cast<std::ptrdiff_t>(token.begin),
+                     fmt::format("the statement is nested more than {} levels deep", kMaxNesting),
+                     "split it into simpler expressions or a WITH clause");
+    }
+    levels_.push_back({opener, own_depth});
+  }
+
+  void close() {
+    const std::size_t depth = top().depth();
+    levels_.pop_back();
+    top().child = std::max(top().child, depth);
+  }
+
+  [[noreturn]] void refuse_depth(const Token& token) const {
+    throw error_at(ErrorCode::kUnsupported, source_, static_cast<std::ptrdiff_t>(token.begin),
+                   fmt::format("the expression chains or nests more than {} operators", kMaxChain),
+                   "use a list instead of a chain: IN (…), an array, VALUES rows, or a join");
+  }
+
+  const SourceText& source_;
+  const Lexer& lexer_;
+  std::vector<Level> levels_;
+  bool subquery_may_follow_ = false;
+  bool name_may_follow_ = false;
+};
+
+// The length of a quoted name without its quotes, doubled quotes counted once.
+std::size_t quoted_name_bytes(std::string_view quoted) {
+  const std::size_t open = quoted.find('"');
+  std::size_t bytes = 0;
+  for (std::size_t i = open + 1; i + 1 < quoted.size(); ++i, ++bytes) {
+    if (quoted[i] == '"') ++i;
+  }
+  return bytes;
+}
+
+void check_name(const SourceText& source, const Lexer& lexer, const Token& token) {
+  const std::size_t bytes =
+      token.kind == TokenKind::kIdentifier ? token.size() : quoted_name_bytes(lexer.text(token));
+  if (bytes <= kMaxNameBytes) return;
+  throw error_at(
+      ErrorCode::kSyntax, source, static_cast<std::ptrdiff_t>(token.begin),
+      fmt::format("a name of {} bytes is too long; the most is {}", bytes, kMaxNameBytes),
+      "PostgreSQL would cut it silently; choose a shorter one");
+}
+
+void check_parameter(const SourceText& source, const Lexer& lexer, const Token& token) {
+  constexpr std::size_t kMaxDigits = 5;  // the protocol carries at most 65,535 parameters
+  const std::string_view digits = lexer.text(token).substr(1);
+  const bool fits = digits.size() <= kMaxDigits && std::stoul(std::string(digits)) <= 65'535;
+  if (fits && digits != "0") return;
+  throw error_at(
+      ErrorCode::kSyntax, source, static_cast<std::ptrdiff_t>(token.begin),
+      fmt::format("parameter numbers go from $1 to $65535, not ${}", digits.substr(0, 20)));
+}
+
+}  // namespace
+
+std::size_t check_statement(const SourceText& source, const GuardLimits& limits) {
+  if (source.text.size() > limits.statement_bytes) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("the statement at line {} has {}; the most is {}", source.start.line,
+                            human_bytes(source.text.size()), human_bytes(limits.statement_bytes)),
+                "load data with COPY … FROM 'file' or `coppice insert TABLE --from FILE`");
+  }
+  Lexer lexer(source.text);
+  DepthBound depth(source, lexer);
+  for (Token token = lexer.next(); token.kind != TokenKind::kEnd; token = lexer.next()) {
+    depth.add(token);
+    if (token.kind == TokenKind::kIdentifier || token.kind == TokenKind::kQuotedIdentifier) {
+      check_name(source, lexer, token);
+    } else if (token.kind == TokenKind::kParameter) {
+      check_parameter(source, lexer, token);
+    }
+  }
+  return depth.bound();
+}
+
+}  // namespace coppice::sql

@@ -1,0 +1,34 @@
+// Guard: refuses a statement that the parser would choke on, before the parser sees it.
+//
+// Model    One flat pass over the tokens bounds how deep the parser's tree can become. Operators
+//          at one level of parentheses make a chain as deep as they are many, until a comma, AND
+//          or OR starts the next item; set operations and joins chain over the whole level.
+//          Lists, AND and OR are flat and may be as long as the statement.
+//          The pass also refuses what PostgreSQL would do silently: cut a name after 63 bytes.
+// Units    Depths are levels of nested messages, as message_depth in tree.h counts them: an
+//          operator is two (its envelope and itself), a parenthesis at most six.
+// Errors   kUnsupported (size, depth), kSyntax (names, parameter numbers), kInvalidInput
+// (encoding);
+//          all but the size with line, column and an excerpt.
+#pragma once
+
+#include <cstddef>
+
+#include "sql/source_text.h"
+
+namespace coppice::sql {
+
+constexpr std::size_t kMaxStatementBytes = 16 << 20;
+constexpr std::size_t kMaxNesting = 500;  // parentheses, brackets and CASE inside each other
+constexpr std::size_t kMaxNameBytes = 63;
+// The server's own limit (max_stack_depth) is near 6,000 operators.
+constexpr std::size_t kMaxChain = 5'000;
+
+struct GuardLimits {
+  std::size_t statement_bytes = kMaxStatementBytes;
+};
+
+// Throws, or gives an upper bound of message_depth of the tree. The encoding was checked before.
+std::size_t check_statement(const SourceText& source, const GuardLimits& limits = {});
+
+}  // namespace coppice::sql
