@@ -88,7 +88,7 @@ std::string user_text(const Node* expression) {
     auto* const call = sql::as<PgQuery__FuncCall>(slot);
     if (call) unbind(arena, *call);
   });
-  return sql::deparse_expression(copy, sql::DeparseCheck::kTrusted);
+  return sql::deparse_expression(copy);
 }
 
 std::string short_text(const Node* expression) {
