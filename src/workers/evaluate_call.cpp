@@ -102,10 +102,13 @@ BatchResult EvaluateCall::run(std::stop_token stop) {
     release_idle();
     lease_workers(stop);
     for (Leased& worker : leased_) {
-      if (worker.process->ready() && !worker.busy() && pending_rows_ > 0) hand_out(worker);
+      while (can_take(worker) && pending_rows_ > 0) hand_out(worker);
     }
     release_idle();
-    if (open_rows_ > 0 && !leased_.empty()) wait_for_workers(wake.get());
+    // A worker that was lost just now may have left rows for one that was asked before it.
+    const bool waiting =
+        pending_rows_ == 0 || std::none_of(leased_.begin(), leased_.end(), can_take);
+    if (open_rows_ > 0 && !leased_.empty() && waiting) wait_for_workers(wake.get());
   }
   return std::move(results_);
 }

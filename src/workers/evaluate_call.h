@@ -47,6 +47,9 @@ class EvaluateCall {
   void answer_null_rows();
   void lease_workers(const std::stop_token& stop);
   bool worth_starting_another() const;
+  static bool can_take(const Leased& worker) {
+    return worker.process && worker.process->ready() && !worker.busy();
+  }
   void hand_out(Leased& worker);
   std::size_t chunk_rows() const;
   void wait_for_workers(int wake_fd);

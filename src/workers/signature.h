@@ -19,7 +19,8 @@ enum class Volatility { kImmutable, kStable, kVolatile };
 struct Parameter {
   std::string name;
   ValueType type;
-  std::optional<std::string> default_sql;  // an SQL literal: "85", "'webp'"; parameters with defaults come last
+  std::optional<std::string>
+      default_sql;  // an SQL literal: "85", "'webp'"; parameters with defaults come last
 };
 
 struct Signature {

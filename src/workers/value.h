@@ -15,7 +15,18 @@
 
 namespace coppice {
 
-enum class ValueType { kNull, kBoolean, kInteger, kFloat, kText, kJson, kImage, kVideo, kAudio, kDocument };
+enum class ValueType {
+  kNull,
+  kBoolean,
+  kInteger,
+  kFloat,
+  kText,
+  kJson,
+  kImage,
+  kVideo,
+  kAudio,
+  kDocument
+};
 
 // True for kImage, kVideo, kAudio and kDocument.
 bool is_media(ValueType type);
@@ -34,7 +45,7 @@ struct Value {
 };
 
 struct CellFailure {
-  std::string type;     // a stable word: "decode", "timeout", "crash", "type", "limit", "missing", …
+  std::string type;  // a stable word: "decode", "timeout", "crash", "type", "limit", "missing", …
   std::string message;  // what, where, what to do
   bool operator==(const CellFailure&) const = default;
 };
@@ -43,8 +54,8 @@ using Cell = std::variant<Value, CellFailure>;
 
 // One node of a fragment: an argument column, or a call of an engine function on child nodes.
 struct Fragment {
-  int argument = -1;             // >= 0: the value of that argument column
-  std::string function;          // otherwise: Signature::id of the called overload, e.g. "width(image)"
+  int argument = -1;     // >= 0: the value of that argument column
+  std::string function;  // otherwise: Signature::id of the called overload, e.g. "width(image)"
   std::vector<Fragment> children;  // one per parameter, defaults filled in
 
   bool is_argument() const { return argument >= 0; }

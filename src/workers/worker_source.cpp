@@ -41,25 +41,41 @@ StarterThread::~StarterThread() {
 }
 
 ChildProcess StarterThread::start(const ChildOptions& options) {
-  std::packaged_task<ChildProcess()> task([&options] { return ChildProcess::start(options); });
-  std::future<ChildProcess> started = task.get_future();
+  Request request{options, {}, {}, {}, {}, false};
   {
-    const std::lock_guard lock(mutex_);
-    tasks_.push_back(std::move(task));
+    std::unique_lock lock(mutex_);
+    requests_.push_back(&request);
+    wake_.notify_one();
+    done_.wait(lock, [&] { return request.done; });
   }
-  wake_.notify_one();
-  return started.get();
+  if (!request.child) throw Error(request.code, request.message, request.hint);
+  return std::move(*request.child);
 }
 
 void StarterThread::run() {
+  std::unique_lock lock(mutex_);
   for (;;) {
-    std::unique_lock lock(mutex_);
-    wake_.wait(lock, [&] { return ending_ || !tasks_.empty(); });
-    if (tasks_.empty()) return;
-    std::packaged_task<ChildProcess()> task = std::move(tasks_.front());
-    tasks_.pop_front();
+    wake_.wait(lock, [&] { return ending_ || !requests_.empty(); });
+    if (requests_.empty()) return;
+    Request& request = *requests_.front();
+    requests_.pop_front();
     lock.unlock();
-    task();
+    fulfil(request);
+    lock.lock();
+    request.done = true;
+    done_.notify_all();
+  }
+}
+
+void StarterThread::fulfil(Request& request) {
+  try {
+    request.child = ChildProcess::start(request.options);
+  } catch (const Error& error) {
+    request.code = error.code();
+    request.message = error.message();
+    request.hint = error.hint();
+  } catch (const std::exception& error) {
+    request.message = error.what();
   }
 }
 

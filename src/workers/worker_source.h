@@ -12,13 +12,15 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
-#include <future>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "base/error.h"
 #include "workers/process_pool.h"
 #include "workers/worker_process.h"
 
@@ -32,11 +34,20 @@ class StarterThread {
   ChildProcess start(const ChildOptions& options);
 
  private:
+  // Lives on the stack of the thread that waits for it. What went wrong travels as plain values.
+  struct Request {
+    const ChildOptions& options;
+    std::optional<ChildProcess> child;
+    ErrorCode code = ErrorCode::kInternal;
+    std::string message, hint;
+    bool done = false;
+  };
   void run();
+  static void fulfil(Request& request);
 
   std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::packaged_task<ChildProcess()>> tasks_;
+  std::condition_variable wake_, done_;
+  std::deque<Request*> requests_;
   bool ending_ = false;
   std::thread thread_;
 };
