@@ -1,0 +1,91 @@
+#include "pg/transaction.h"
+
+#include <utility>
+
+#include "pg/conninfo.h"
+
+namespace coppice::pg {
+namespace {
+
+const char* begin_statement(TransactionMode mode) {
+  switch (mode) {
+    case TransactionMode::kReadCommitted:
+      return "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+    case TransactionMode::kRepeatableRead:
+      return "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE";
+    case TransactionMode::kReadOnly:
+      return "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY";
+    case TransactionMode::kReadOnlySnapshot:
+      return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+  }
+  return "";
+}
+
+}  // namespace
+
+Transaction::Transaction(Connection& connection, TransactionMode mode) : connection_(connection) {
+  COPPICE_ASSERT(!connection.in_transaction());
+  connection.exec(begin_statement(mode));
+}
+
+Transaction::~Transaction() {
+  if (!open_) return;
+  try {
+    rollback();
+  } catch (...) {
+    // The connection is lost, and with it the transaction: that is a rollback too.
+  }
+}
+
+void Transaction::commit() {
+  COPPICE_ASSERT(open_);
+  open_ = false;
+  try {
+    // Copied, because the result is gone after this statement.
+    const std::string tag(connection_.exec("COMMIT").command_tag());
+    if (tag == "COMMIT") return;
+  } catch (const ServerError&) {
+    throw;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kUnavailable) throw;
+    throw Error(ErrorCode::kUnavailable,
+                error.message() + " (during COMMIT: it is not known whether it was done)",
+                "look at the data before doing it again");
+  }
+  throw Error(ErrorCode::kInternal,
+              "the transaction was rolled back: a statement in it had failed");
+}
+
+void Transaction::rollback() {
+  COPPICE_ASSERT(open_);
+  open_ = false;
+  connection_.exec("ROLLBACK");
+}
+
+Savepoint::Savepoint(Connection& connection, std::string name)
+    : connection_(connection), name_(quote_identifier(name)) {
+  connection_.exec("SAVEPOINT " + name_);
+}
+
+Savepoint::~Savepoint() {
+  if (!open_) return;
+  try {
+    rollback();
+  } catch (...) {
+    // As in ~Transaction.
+  }
+}
+
+void Savepoint::release() {
+  COPPICE_ASSERT(open_);
+  connection_.exec("RELEASE SAVEPOINT " + name_);
+  open_ = false;
+}
+
+void Savepoint::rollback() {
+  COPPICE_ASSERT(open_);
+  open_ = false;
+  connection_.exec("ROLLBACK TO SAVEPOINT " + name_ + "; RELEASE SAVEPOINT " + name_);
+}
+
+}  // namespace coppice::pg
