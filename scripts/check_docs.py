@@ -15,7 +15,7 @@ HEADING = re.compile(r"^#{1,6}\s+(.*?)\s*#*$")
 
 # What must not stand in any file: (pattern, why).
 FORBIDDEN = [
-    (r"/wo" r"rk/|/home/[a-z]+/|/root/[a-z]", "a path of somebody's machine"),
+    (r"/wo" r"rk/|(?<![\w}])/home/(?!u/|user/)[a-z]+/|(?<![\w}])/root/[a-z]", "a path of somebody's machine"),
     (r"\b(TO" r"DO|FIX" r"ME|XX" r"X)\b", "unfinished work: do it, or open an issue"),
 ]
 # Lines that may hold such a text, because it is what they are about.

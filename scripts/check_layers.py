@@ -71,6 +71,10 @@ def check_include(where, component, is_header, quoted, target, layers):
         yield f"{where}: <{target}> is too costly for a header; include it in the .cpp"
 
 
+def is_public_header(file):
+    return file.suffix == ".h" and not file.name.startswith("test_")
+
+
 def check_sources(src, layers):
     for file in sorted([*src.glob("*/**/*.h"), *src.glob("*/**/*.cpp")]):
         relative = file.relative_to(src)
@@ -83,7 +87,7 @@ def check_sources(src, layers):
                 quoted, target = found[1] == '"', found[2]
                 where = f"src/{relative}:{number}"
                 yield from check_include(
-                    where, component, file.suffix == ".h", quoted, target, layers
+                    where, component, is_public_header(file), quoted, target, layers
                 )
 
 

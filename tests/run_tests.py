@@ -48,12 +48,12 @@ def checks():
     scripts = ROOT / "scripts"
     for name in ("layers", "docs", "file_length", "packages"):
         yield Check(f"check/{name}", [PYTHON, str(scripts / f"check_{name}.py")])
-    for name in ("format", "shell"):
+    for name in ("format", "shell", "python"):
         yield Check(f"check/{name}", [str(scripts / f"check_{name}.sh")])
 
 
-def suites(long, env):
-    """Every suite, those that take longest first."""
+def suites(long, env, names=()):
+    """Every suite, those that take longest first. Planted defects only when asked for."""
     build = ROOT / "build/dev"
     limit = 3600 if long else 600
     flags = ["--long"] if long else []
@@ -61,8 +61,9 @@ def suites(long, env):
     def python(name, file):
         return TapSuite(name, [PYTHON, str(ROOT / "tests" / file), *flags], limit, env=env)
 
-    if long:
-        yield python("mutations", "mutations/run_mutations.py")
+    if long or any(name.split("/")[0] == "mutations" for name in names):
+        file = str(ROOT / "tests/mutations/run_mutations.py")
+        yield TapSuite("mutations", [PYTHON, file], 4 * 3600, env=env)
     runner = build / "tests/sql/sql_runner"
     yield TapSuite("sql", [str(runner), *flags], limit, env=env)
     yield TapSuite("sql_private", [str(runner), "--private", *flags], limit, env=env)
@@ -169,7 +170,7 @@ def main():
 def run(arguments, scratch):
     if arguments.long and not arguments.list:
         build_tsan()
-    all_suites = list(suites(arguments.long, environment(scratch)))
+    all_suites = list(suites(arguments.long, environment(scratch), arguments.names))
     if arguments.list:
         for suite in all_suites:
             print("\n".join(name for name in suite.names() if matches(name, arguments.names)))

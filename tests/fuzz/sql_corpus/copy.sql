@@ -1,0 +1,14 @@
+COPY films FROM 'a.csv' WITH (format csv);
+COPY films.film (a, "B c") FROM STDIN WITH (FORMAT csv, HEADER true, DELIMITER E'\t', NULL 'nul', QUOTE '"', ESCAPE '\', FORCE_NOT_NULL (a, b), FORCE_NULL (c), ENCODING 'UTF8', FREEZE) WHERE a > 3;
+COPY films FROM 'a.parquet' WITH (format parquet, on_error 'ignore', max_errors 3, ratio 1.5);
+COPY films TO STDOUT;
+COPY films TO 'x.csv' CSV HEADER DELIMITER ';' FORCE QUOTE *;
+COPY films TO 'x.csv' CSV HEADER DELIMITER ';' FORCE QUOTE a, b;
+COPY films TO STDOUT BINARY;
+COPY BINARY films TO STDOUT;
+COPY films FROM STDIN DELIMITERS '|' NULL AS '';
+COPY (SELECT a, b FROM t WHERE c > 1) TO 'x.csv' WITH (FORMAT csv, FORCE_QUOTE *);
+COPY (DELETE FROM t RETURNING *) TO STDOUT;
+COPY films FROM PROGRAM 'gunzip -c x';
+COPY films TO PROGRAM 'cat' WITH (FORMAT text);
+COPY films FROM 'it''s \ odd' WITH (header match);

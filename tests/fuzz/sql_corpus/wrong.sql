@@ -1,0 +1,17 @@
+SELECT title FROM films@5;
+SELECT title FROM films:5;
+SELECT title FROM films FOR SYSTEM_TIME AS OF 5;
+CREATE TABLE t (a int GENERATED ALWAYS AS (b));
+CREATE TABLE t (a int GENERATED ALWAYS AS (b) VIRTUAL);
+CREATE TABLE t (a int GENERATED ALWAYS AS (b) STORED WITH (x = 1));
+ALTER TABLE t ALTER COLUMN a SET EXPRESSION AS (b);
+SELECT :name, :'name', $name, $1, $$a$$, $tag$b$tag$;
+SELECT JSON_OBJECT('a': 1);
+CREATE TABLE t (a array<int>);
+REVERT films.film TO 3;
+SELECT 123abc, 0x1F, 1_000;
+SELECT * FROM `films`;
+SELECT ((((((((((1))))))))));
+SELECT a BETWEEN 1 AND NOT b BETWEEN 2 AND NOT c;
+SELECT CASE a.end WHEN CASE b.end WHEN c THEN d END + 1 THEN e END;
+SELECT '😀é日本', "😀é日本" FROM été WHERE );
