@@ -76,9 +76,8 @@ def suites(long, env, names=()):
     yield python("bench", "bench_smoke_test.py")
     yield python("package", "package_test.py")
     yield python("house", "house_test.py")
-    for file in ("fuzz", "formats"):
-        if (ROOT / f"tests/{file}/run.py").exists():
-            yield python(file, f"{file}/run.py")
+    if long:
+        yield python("fuzz", "fuzz_test.py")
     yield from checks()
     if long and (ROOT / "build/tsan/CTestTestfile.cmake").exists():
         yield from GoogleTests.discover("tsan", ROOT / "build/tsan", limit, env)
