@@ -116,8 +116,10 @@ build_jobs() {
 configure_and_build() {
   local preset=$1
   shift
-  if [[ ! -e $root/build/$preset/build.ninja ]]; then
+  # Once configured, the build configures itself again when a CMake file changes.
+  if [[ ! -e $root/build/$preset/configured ]]; then
     logged "configure-$preset" cmake -S "$root" --preset "$preset"
+    touch "$root/build/$preset/configured"
   fi
   logged "build-$preset" cmake --build "$root/build/$preset" --parallel "$(build_jobs)" \
     ${1:+--target "$@"}

@@ -2,6 +2,8 @@
 """The house itself: the scripts refuse what they must, the checks find what they are for, and no
 failure of a test program can be lost on its way to the count."""
 
+import contextlib
+import io
 import os
 import pathlib
 import shutil
@@ -200,24 +202,34 @@ class Runner(Folder):
     def test_gtest_program_without_tests_has_failed(self):
         self.assertEqual(self.gtest([]), [("cpp/one/program", "failed")])
 
+    def test_a_build_without_tests_has_failed(self):
+        self.write("CTestTestfile.cmake", "")
+        (suite,) = suites.GoogleTests.discover("cpp", self.folder)
+        self.assertEqual(self.outcomes(suite), [("cpp/none/program", "failed")])
+
+    def test_a_tap_program_that_is_missing_has_failed(self):
+        import run_tests
+
+        count = run_tests.Count({})
+        suite = suites.TapSuite("s", [str(self.folder / "absent")])
+        with contextlib.redirect_stdout(io.StringIO()):
+            run_tests.run_suite(suite, [], count)
+            self.assertEqual(count.states["failed"], 1)
+            run_tests.run_suite(suite, ["other"], count)
+        self.assertEqual(count.states["failed"], 1, "it was not asked for")
+
     def test_gtest_program_that_is_missing_has_failed(self):
         self.write("CTestTestfile.cmake", f'add_test(one "{self.folder}/absent")\n')
         (suite,) = suites.GoogleTests.discover("cpp", self.folder)
         self.assertEqual(self.outcomes(suite), [("cpp/one/program", "failed")])
 
     def test_a_skip_that_is_not_listed_has_failed(self):
-        sys.argv[1:], kept = [], sys.argv[1:]
-        self.addCleanup(sys.argv.extend, kept)
         import run_tests
 
         count = run_tests.Count({"s/a": "no reason"})
-        with open(os.devnull, "w") as nowhere:
-            sys.stdout, kept_out = nowhere, sys.stdout
-            try:
-                count.report("s", suites.Outcome("s/a", "skipped", "x"))
-                count.report("s", suites.Outcome("s/b", "skipped", "x"))
-            finally:
-                sys.stdout = kept_out
+        with contextlib.redirect_stdout(io.StringIO()):
+            count.report("s", suites.Outcome("s/a", "skipped", "x"))
+            count.report("s", suites.Outcome("s/b", "skipped", "x"))
         self.assertEqual(count.states, {"passed": 0, "failed": 1, "skipped": 1})
 
 

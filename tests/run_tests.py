@@ -10,6 +10,7 @@ import concurrent.futures
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,11 +18,26 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from support import make_media  # noqa: E402
 from support.suites import Check, GoogleTests, Outcome, TapSuite  # noqa: E402
 from support.tap import matches  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTHON = "/usr/bin/python3"
+
+
+def program_for_tests(scratch):
+    """The release program; installed into the scratch folder when the account that the workers run
+    as under root cannot enter this one."""
+    build = ROOT / "build/release"
+    if os.geteuid() == 0 and build.exists():
+        probe = ["setpriv", "--reuid=coppice", "--regid=coppice", "--clear-groups", "test", "-x", build]
+        if subprocess.run(probe).returncode != 0:
+            prefix = scratch / "program"
+            subprocess.run(["cmake", "--install", build, "--prefix", prefix], check=True,
+                           stdout=subprocess.DEVNULL)  # fmt: skip
+            return prefix / "bin/coppice"
+    return build / "coppice"
 
 
 def environment(scratch):
@@ -33,9 +49,10 @@ def environment(scratch):
     if external := os.environ.get("COPPICE_TEST_DATABASE_URL"):
         kept["COPPICE_TEST_DATABASE_URL"] = external
     return kept | {
-        "COPPICE": str(ROOT / "build/release/coppice"),
+        "COPPICE": str(program_for_tests(scratch)),
         "COPPICE_TEST": "1",
         "COPPICE_HOME": str(scratch / "no-home"),
+        "COPPICE_TEST_MEDIA": str(scratch / "media"),
         "TMPDIR": str(scratch),
         "PYTHONDONTWRITEBYTECODE": "1",
         "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=1:strict_string_checks=1",
@@ -150,6 +167,17 @@ def build_tsan():
     subprocess.run(["cmake", "--build", build], check=True, stdout=subprocess.DEVNULL)
 
 
+def stop_servers(scratch):
+    """Stops the servers that failed tests left behind in their homes."""
+    for pid_file in scratch.rglob("postmaster.pid"):
+        try:
+            pid = int(pid_file.read_text().splitlines()[0])
+            if os.readlink(f"/proc/{pid}/cwd").startswith(str(scratch)):
+                os.kill(pid, signal.SIGQUIT)
+        except (OSError, ValueError, IndexError):
+            continue
+
+
 def main():
     parser = argparse.ArgumentParser(prog="test.sh", description="Runs the tests.")
     parser.add_argument("--long", action="store_true", help="the full counts")
@@ -163,6 +191,7 @@ def main():
     try:
         return run(arguments, scratch)
     finally:
+        stop_servers(scratch)
         shutil.rmtree(scratch, ignore_errors=True)
 
 
@@ -174,6 +203,7 @@ def run(arguments, scratch):
         for suite in all_suites:
             print("\n".join(name for name in suite.names() if matches(name, arguments.names)))
         return 0
+    make_media.make(scratch / "media")
     count = Count(read_allowed_skips())
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for suite in all_suites:

@@ -100,9 +100,12 @@ class TapSuite:
         self.name, self._argv, self._limit, self._options = name, argv, limit_seconds, options
 
     def names(self):
-        code, output, _ = run_limited([*self._argv, "--list"], 60, **self._options)
+        try:
+            code, output, _ = run_limited([*self._argv, "--list"], 60, **self._options)
+        except OSError:  # it is not there: run() reports that
+            code = -1
         if code != 0:
-            return [f"{self.name}/list"]  # run() reports why
+            return [f"{self.name}/list"]
         return [f"{self.name}/{line}" for line in output.splitlines() if line]
 
     def run(self, patterns, report):
@@ -177,18 +180,18 @@ class GoogleTests:
 
     @staticmethod
     def discover(prefix, build, limit_seconds=300, environment=None):
-        """A suite for each test that ctest knows in a build folder."""
+        """A suite for each test that ctest knows in a build folder; one that fails if it knows none."""
         listing = subprocess.run(
             ["ctest", "--test-dir", str(build), "--show-only=json-v1"],
             check=True,
             capture_output=True,
             text=True,
         )
+        tests = json.loads(listing.stdout)["tests"] or [{"name": "none"}]
         return [
-            GoogleTests(prefix, build, test["name"], test.get("command", []), limit_seconds,
-                        environment)
-            for test in json.loads(listing.stdout)["tests"]
-        ]  # fmt: skip
+            GoogleTests(prefix, build, test["name"], test.get("command"), limit_seconds, environment)
+            for test in tests
+        ]
 
     def names(self):
         if not self._program:
