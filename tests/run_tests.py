@@ -93,6 +93,7 @@ def suites(long, env, names=()):
     yield python("bench", "bench_smoke_test.py")
     yield python("package", "package_test.py")
     yield python("house", "house_test.py")
+    yield python("mutations_runner", "mutations_runner_test.py")
     if long:
         yield python("fuzz", "fuzz_test.py")
     yield from checks()
