@@ -1,0 +1,120 @@
+#include <fmt/core.h>
+#include <poll.h>
+
+#include "base/error.h"
+#include "cli/verb_functions.h"
+
+namespace coppice::cli {
+namespace {
+
+LineageFormat lineage_format(const Invocation& arguments) {
+  const std::string format =
+      arguments.value("--format").value_or(arguments.has("--json") ? "json" : "text");
+  if (format == "json") return LineageFormat::kJson;
+  return format == "dot" ? LineageFormat::kDot : LineageFormat::kText;
+}
+
+void act_on_job(Session& session, JobAction action) {
+  PrintingSink sink = session.sink(RowFormat::kTable, false);
+  session.engine().job(action, session.arguments().argument("ID"), sink);
+}
+
+bool reader_has_gone(int fd) {
+  pollfd state = {.fd = fd, .events = POLLOUT, .revents = 0};
+  return ::poll(&state, 1, 0) == 1 && (state.revents & POLLERR) != 0;
+}
+
+}  // namespace
+
+int run_lineage(Session& session) {
+  // The engine writes the text of each format itself, one line a row.
+  PrintingSink sink(session.console(), session.console().out(), {RowFormat::kPlain, 0, false});
+  session.engine().lineage(session.arguments().argument("TABLE_OR_COLUMN"),
+                           lineage_format(session.arguments()), sink);
+  return 0;
+}
+
+int run_errors(Session& session) {
+  PrintingSink sink = session.sink();
+  session.engine().errors(session.arguments().value("TABLE"), sink);
+  return 0;
+}
+
+int run_recompute(Session& session) {
+  const Invocation& arguments = session.arguments();
+  PrintingSink sink = session.sink(RowFormat::kTable, false);
+  session.engine().recompute(arguments.argument("TABLE"), arguments.all("COLUMN"),
+                             arguments.value("--where"), arguments.has("--errors"), sink);
+  return 0;
+}
+
+int run_alter_column(Session& session) {
+  PrintingSink sink = session.sink(RowFormat::kTable, false);
+  session.engine().alter_column(session.arguments().argument("TABLE.COLUMN"),
+                                session.arguments().argument("EXPRESSION"), sink);
+  return 0;
+}
+
+int run_jobs_list(Session& session) {
+  PrintingSink sink = session.sink();
+  session.engine().jobs(session.arguments().has("--all"), sink);
+  return 0;
+}
+
+int run_jobs_resume(Session& session) {
+  act_on_job(session, JobAction::kResume);
+  return 0;
+}
+
+int run_jobs_discard(Session& session) {
+  session.confirm(
+      fmt::format("give up job {} and what it has staged", session.arguments().argument("ID")));
+  act_on_job(session, JobAction::kDiscard);
+  return 0;
+}
+
+int run_functions(Session& session) {
+  PrintingSink sink = session.sink();
+  session.engine().functions(sink);
+  return 0;
+}
+
+int run_media_path(Session& session) {
+  PrintingSink sink = session.sink(RowFormat::kPlain);
+  session.engine().media_path(session.arguments().argument("VALUE"), sink);
+  return 0;
+}
+
+int run_media_cat(Session& session) {
+  if (session.console().output_is_terminal()) {
+    throw Error(ErrorCode::kUsage, "media bytes would spoil the terminal",
+                "redirect them: coppice media cat VALUE > FILE");
+  }
+  const int fd = session.console().out().fd();
+  try {
+    session.engine().media_cat(session.arguments().argument("VALUE"), fd);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kIo || !reader_has_gone(fd)) throw;
+  }
+  return 0;
+}
+
+int run_media_export(Session& session) {
+  const Invocation& arguments = session.arguments();
+  PrintingSink sink = session.sink(RowFormat::kTable, false);
+  session.engine().media_export(arguments.argument("VALUE"), arguments.argument("FOLDER"), sink);
+  return 0;
+}
+
+int run_media_gc(Session& session) {
+  const bool dry_run = session.arguments().has("--dry-run");
+  if (!dry_run) {
+    session.confirm("remove media that no kept version refers to",
+                    [&](ResultSink& plan) { session.engine().media_gc(true, plan); });
+  }
+  PrintingSink sink = session.sink(RowFormat::kTable, false);
+  session.engine().media_gc(dry_run, sink);
+  return 0;
+}
+
+}  // namespace coppice::cli

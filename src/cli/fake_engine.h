@@ -1,0 +1,189 @@
+// FakeEngine: an engine for tests of the command line. It remembers what it was asked and gives
+// what the test tells it to.
+#pragma once
+
+#include <fmt/core.h>
+
+#include <atomic>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/text.h"
+#include "cli/engine_factory.h"
+#include "config/config.h"
+
+namespace coppice::cli {
+
+// What all engines of one test share.
+struct FakeState {
+  std::vector<std::string> calls;  // "revert t 3 dry", one a call
+  std::function<void(ResultSink&)> give = [](ResultSink&) {};
+  std::function<void()> fail = [] {};  // throws when a verb is to fail
+  std::string schema = "CREATE TABLE t (id bigint);\n";
+  StatusReport report;
+  std::vector<Finding> findings;
+  std::string media = "bytes";
+  std::string home;
+  bool server_runs = true;
+  std::atomic<int> stops = 0;
+};
+
+class FakeEngine final : public Engine {
+ public:
+  explicit FakeEngine(FakeState& state) : state_(state) {}
+
+  void sql(std::string_view script, const SqlParameters& parameters, ResultSink& sink) override {
+    std::string call = "sql " + std::string(script);
+    for (const auto& [name, value] : parameters) call += " $" + name + "=" + value;
+    did(call, sink);
+  }
+  bool is_incomplete(std::string_view text) override {
+    return !trim(text).empty() && !trim(text).ends_with(';');
+  }
+  std::vector<std::string> complete(std::string_view text) override {
+    state_.calls.push_back("complete " + std::string(text));
+    return {"films.film", "films.frame", "SELECT"};
+  }
+  void apply(std::string_view schema, bool prune, bool dry_run, ResultSink& sink) override {
+    did(fmt::format("apply {}{}{}", schema, prune ? " prune" : "", dry_run ? " dry" : ""), sink);
+  }
+  std::string schema_dump() override { return state_.schema; }
+  void schema_diff(std::string_view schema, bool prune, ResultSink& sink) override {
+    did(fmt::format("schema_diff {}{}", schema, prune ? " prune" : ""), sink);
+  }
+  void insert(const std::string& table, const InsertOptions& options, ResultSink& sink) override {
+    std::string content;
+    if (options.input != nullptr) content.assign(std::istreambuf_iterator(*options.input), {});
+    const char* format = options.format == InsertFormat::kCsv     ? "csv"
+                         : options.format == InsertFormat::kJsonl ? "jsonl"
+                                                                  : "folder";
+    did(fmt::format("insert {} {} {}{} [{}]{}", table, format, options.input_name,
+                    options.folder.string(), content, options.ignore_errors ? " skip" : ""),
+        sink);
+  }
+  void export_rows(const std::string& source, ResultSink& sink) override {
+    did("export " + source, sink);
+  }
+  void ls(const std::optional<std::string>& schema, ResultSink& sink) override {
+    did("ls " + schema.value_or("-"), sink);
+  }
+  void describe(const std::string& table, ResultSink& sink) override {
+    did("describe " + table, sink);
+  }
+  void history(const std::string& table, ResultSink& sink) override {
+    did("history " + table, sink);
+  }
+  void diff(const std::string& table, const std::string& from, const std::string& to,
+            bool schema_only, ResultSink& sink) override {
+    did(fmt::format("diff {} {} {}{}", table, from, to, schema_only ? " schema" : ""), sink);
+  }
+  void revert(const std::string& table, const std::string& to, bool dry_run,
+              ResultSink& sink) override {
+    did(fmt::format("revert {} {}{}", table, to, dry_run ? " dry" : ""), sink);
+  }
+  void snapshot_create(const std::string& table, const std::string& name,
+                       ResultSink& sink) override {
+    did("snapshot_create " + table + " " + name, sink);
+  }
+  void snapshot_drop(const std::string& table, const std::string& name, ResultSink& sink) override {
+    did("snapshot_drop " + table + " " + name, sink);
+  }
+  void snapshot_list(const std::optional<std::string>& table, ResultSink& sink) override {
+    did("snapshot_list " + table.value_or("-"), sink);
+  }
+  void prune(const std::string& table, const std::optional<std::string>& keep, bool dry_run,
+             ResultSink& sink) override {
+    did(fmt::format("prune {} {}{}", table, keep.value_or("-"), dry_run ? " dry" : ""), sink);
+  }
+  void lineage(const std::string& name, LineageFormat format, ResultSink& sink) override {
+    did(fmt::format("lineage {} {}", name, static_cast<int>(format)), sink);
+  }
+  void errors(const std::optional<std::string>& table, ResultSink& sink) override {
+    did("errors " + table.value_or("-"), sink);
+  }
+  void recompute(const std::string& table, const std::vector<std::string>& columns,
+                 const std::optional<std::string>& where, bool errors_only,
+                 ResultSink& sink) override {
+    did(fmt::format("recompute {} [{}] {}{}", table, join(columns, ","), where.value_or("-"),
+                    errors_only ? " errors" : ""),
+        sink);
+  }
+  void alter_column(const std::string& column, const std::string& expression,
+                    ResultSink& sink) override {
+    did("alter_column " + column + " " + expression, sink);
+  }
+  void jobs(bool all, ResultSink& sink) override { did(all ? "jobs all" : "jobs", sink); }
+  void job(JobAction action, const std::string& id, ResultSink& sink) override {
+    did(fmt::format("job {} {}", action == JobAction::kResume ? "resume" : "discard", id), sink);
+  }
+  void functions(ResultSink& sink) override { did("functions", sink); }
+  void media_path(const std::string& value, ResultSink& sink) override {
+    did("media_path " + value, sink);
+  }
+  void media_cat(const std::string& value, int output_fd) override {
+    state_.calls.push_back("media_cat " + value);
+    write_all(output_fd, state_.media, "standard output");
+  }
+  void media_export(const std::string& value, const std::filesystem::path& folder,
+                    ResultSink& sink) override {
+    did("media_export " + value + " " + folder.string(), sink);
+  }
+  void media_gc(bool dry_run, ResultSink& sink) override {
+    did(dry_run ? "media_gc dry" : "media_gc", sink);
+  }
+  StatusReport status() override {
+    state_.fail();
+    return state_.report;
+  }
+  std::vector<Finding> doctor() override { return state_.findings; }
+  void request_stop() override { ++state_.stops; }
+
+ private:
+  void did(const std::string& call, ResultSink& sink) {
+    state_.calls.push_back(call);
+    state_.fail();
+    state_.give(sink);
+  }
+
+  FakeState& state_;
+};
+
+class FakeFactory final : public EngineFactory {
+ public:
+  explicit FakeFactory(FakeState& state) : state_(state) {}
+  void init(const Config& config, ResultSink& sink) override {
+    state_.calls.push_back("init");
+    state_.fail();
+    std::filesystem::create_directories(config.home());
+    state_.give(sink);
+  }
+  std::unique_ptr<Engine> open(const Config& config) override {
+    state_.home = config.home().string();
+    return std::make_unique<FakeEngine>(state_);
+  }
+  bool stop_server(const Config&) override { return std::exchange(state_.server_runs, false); }
+
+ private:
+  FakeState& state_;
+};
+
+// Gives one set of rows: columns as {name, type}, rows as texts, "∅" for NULL.
+inline void give_rows(ResultSink& sink, const std::vector<ResultColumn>& columns,
+                      const std::vector<std::vector<std::string>>& rows) {
+  sink.begin_rows(columns);
+  for (const std::vector<std::string>& texts : rows) {
+    std::vector<std::optional<std::string_view>> values;
+    for (const std::string& text : texts) {
+      values.push_back(text == "∅" ? std::nullopt : std::optional<std::string_view>(text));
+    }
+    sink.row(values);
+  }
+  sink.end_rows();
+}
+
+}  // namespace coppice::cli

@@ -1,0 +1,253 @@
+#include <fmt/core.h>
+
+#include "base/crash_point.h"
+#include "base/text.h"
+#include "cli/documents.h"
+#include "cli/json_text.h"
+#include "cli/verb_functions.h"
+#include "config/home.h"
+#include "config/settings.h"
+#include "config/version.h"
+
+namespace coppice::cli {
+namespace {
+
+using Cells = std::vector<std::optional<std::string_view>>;
+
+// The options that later commands need to find the same home again.
+std::string home_option(const Session& session, const Config& config) {
+  const bool given = session.arguments().has("--home");
+  return given ? fmt::format(" --home '{}'", config.home().string()) : std::string();
+}
+
+void write_settings_file(Session& session, const Config& config) {
+  const SettingValue& url = config.value("database.url");
+  const bool given = url.source == SettingSource::kOption;
+  if (write_config_template(config.home(), given ? url.text : std::string()) || !given) return;
+  session.console().notice(
+      fmt::format("{} exists and was left alone; later commands find the database only if it says "
+                  "url under [database]",
+                  config.file().string()));
+}
+
+std::string status_json(const StatusReport& report) {
+  return JsonObject()
+      .add("home", report.home)
+      .add("database_url", report.database_url)
+      .add("version", report.version)
+      .add("server_version", report.server_version)
+      .add("private_server", report.private_server)
+      .add("tables", report.tables)
+      .add("rows", report.rows)
+      .add("media_objects", report.media_objects)
+      .add("media_bytes", report.media_bytes)
+      .add("database_bytes", report.database_bytes)
+      .add("running_operations", report.running_operations)
+      .add("interrupted_operations", report.interrupted_operations)
+      .text();
+}
+
+std::string status_text(const StatusReport& report) {
+  std::string text;
+  const auto line = [&](std::string_view name, const std::string& value) {
+    text += fmt::format("{:<12}{}\n", name, value);
+  };
+  line("home", report.home);
+  line("database", report.database_url);
+  line("server", fmt::format("PostgreSQL {}{}", report.server_version,
+                             report.private_server ? ", private" : ""));
+  line("version", report.version);
+  line("tables", fmt::format("{} with {} rows, {}", report.tables, report.rows,
+                             human_bytes(report.database_bytes)));
+  line("media",
+       fmt::format("{} objects, {}", report.media_objects, human_bytes(report.media_bytes)));
+  line("operations", fmt::format("{} running, {} interrupted{}", report.running_operations,
+                                 report.interrupted_operations,
+                                 report.interrupted_operations > 0 ? " (coppice jobs)" : ""));
+  text.pop_back();
+  return text;
+}
+
+std::string_view level_name(Finding::Level level) {
+  switch (level) {
+    case Finding::Level::kOk:
+      return "ok";
+    case Finding::Level::kWarning:
+      return "warning";
+    case Finding::Level::kError:
+      return "error";
+  }
+  return {};
+}
+
+int print_settings(Session& session) {
+  const Config& config = session.config();
+  PrintingSink sink = session.sink();
+  const ResultColumn columns[] = {
+      {"setting", "text"}, {"value", "text"}, {"source", "text"}, {"meaning", "text"}};
+  sink.begin_rows(columns);
+  sink.row(Cells{"home", config.home().native(), "", "The home that these settings belong to."});
+  for (const Setting& setting : settings()) {
+    const SettingValue& value = config.value(setting.key);
+    const std::string shown = masked(setting, value.text);
+    const auto cell = shown.empty() ? std::nullopt : std::optional<std::string_view>(shown);
+    sink.row(Cells{setting.key, cell, value.origin, setting.doc});
+  }
+  sink.end_rows();
+  return 0;
+}
+
+// Prints texts as they are, or as rows of one column with --json and --csv.
+void print_generated(Session& session, const std::string& text) {
+  session.console().out().write(text);
+}
+
+}  // namespace
+
+int run_init(Session& session) {
+  const Config& config = session.config();
+  PrintingSink sink = session.sink(RowFormat::kTable, false);
+  session.factory().init(config, sink);
+  write_settings_file(session, config);
+  const std::string option = home_option(session, config);
+  const std::string next[] = {
+      fmt::format("coppice status{}", option),
+      fmt::format("coppice sql{} \"CREATE TABLE photo (name text, picture image)\"", option),
+      fmt::format("coppice shell{}", option)};
+  std::string text = fmt::format("The home is {}. Next:", config.home().string());
+  std::string commands;
+  for (const std::string& command : next) {
+    text += "\n  " + command;
+    commands += commands.empty() ? "[" : ",";
+    append_json_string(commands, command);
+  }
+  session.say(
+      text,
+      JsonObject().add("home", config.home().string()).add_json("next", commands + "]").text());
+  return 0;
+}
+
+int run_status(Session& session) {
+  const StatusReport report = session.engine().status();
+  if (session.format() != RowFormat::kCsv) {
+    session.say(status_text(report), status_json(report));
+    return 0;
+  }
+  PrintingSink sink = session.sink();
+  const ResultColumn columns[] = {{"home", "text"},
+                                  {"database_url", "text"},
+                                  {"version", "text"},
+                                  {"server_version", "text"},
+                                  {"tables", "bigint"},
+                                  {"rows", "bigint"},
+                                  {"media_objects", "bigint"},
+                                  {"media_bytes", "bigint"},
+                                  {"database_bytes", "bigint"}};
+  const std::string numbers[] = {std::to_string(report.tables), std::to_string(report.rows),
+                                 std::to_string(report.media_objects),
+                                 std::to_string(report.media_bytes),
+                                 std::to_string(report.database_bytes)};
+  sink.begin_rows(columns);
+  sink.row(Cells{report.home, report.database_url, report.version, report.server_version,
+                 numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]});
+  sink.end_rows();
+  return 0;
+}
+
+int run_doctor(Session& session) {
+  if (session.arguments().has("--config")) return print_settings(session);
+  const std::vector<Finding> findings = session.engine().doctor();
+  PrintingSink sink = session.sink();
+  const ResultColumn columns[] = {
+      {"level", "text"}, {"check", "text"}, {"found", "text"}, {"fix", "text"}};
+  bool failed = false;
+  sink.begin_rows(columns);
+  for (const Finding& finding : findings) {
+    failed = failed || finding.level == Finding::Level::kError;
+    const auto fix = finding.fix.empty() && session.format() == RowFormat::kJson
+                         ? std::nullopt
+                         : std::optional<std::string_view>(finding.fix);
+    sink.row(Cells{level_name(finding.level), finding.check, finding.detail, fix});
+  }
+  sink.end_rows();
+  return failed ? 1 : 0;
+}
+
+int run_stop(Session& session) {
+  const bool stopped = session.factory().stop_server(session.config());
+  session.say(stopped ? "The database server is stopped; the next command starts it again."
+                      : "No database server of this home was running.",
+              JsonObject().add("stopped", stopped).text());
+  return 0;
+}
+
+int run_version(Session& session) {
+  session.console().out().write(session.format() == RowFormat::kJson
+                                    ? JsonObject().add("version", program_version()).text() + "\n"
+                                    : fmt::format("coppice {}\n", program_version()));
+  return 0;
+}
+
+int run_help(Session& session) {
+  session.console().out().write(help_text(join(session.arguments().all("COMMAND"), " ")));
+  return 0;
+}
+
+int run_debug_crash_points(Session& session) {
+  PrintingSink sink = session.sink();
+  const ResultColumn columns[] = {{"name", "text"}, {"meaning", "text"}};
+  sink.begin_rows(columns);
+  for (const CrashPointInfo& point : crash_points()) sink.row(Cells{point.name, point.meaning});
+  sink.end_rows();
+  return 0;
+}
+
+int run_debug_man(Session& session) {
+  print_generated(session, man_page());
+  return 0;
+}
+
+int run_debug_completion(Session& session) {
+  print_generated(session, completion_script(session.arguments().argument("SHELL")));
+  return 0;
+}
+
+namespace {
+
+// Puts the names that ls lists together as SQL writes them.
+class NameSink final : public ResultSink {
+ public:
+  explicit NameSink(Output& output) : output_(output) {}
+
+  void begin_rows(std::span<const ResultColumn> columns) override {
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      if (columns[i].name == "schema") schema_ = i;
+      if (columns[i].name == "name" || columns[i].name == "table") name_ = i;
+    }
+  }
+  void row(Row values) override {
+    const std::string_view schema = schema_ && values[*schema_] ? *values[*schema_] : "";
+    if (!schema.empty() && schema != "public") output_.buffer() += std::string(schema) + ".";
+    output_.buffer() += values[name_].value_or("");
+    output_.buffer() += '\n';
+  }
+  void end_rows() override {}
+  void done(std::string_view, std::optional<std::int64_t>) override {}
+  void notice(std::string_view) override {}
+  void progress(const Progress&) override {}
+
+ private:
+  Output& output_;
+  std::optional<std::size_t> schema_;
+  std::size_t name_ = 0;
+};
+
+}  // namespace
+
+int run_debug_table_names(Session& session) {
+  NameSink sink(session.console().out());
+  session.engine().ls(std::nullopt, sink);
+  return 0;
+}
+
+}  // namespace coppice::cli

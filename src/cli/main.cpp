@@ -1,0 +1,37 @@
+#include <langinfo.h>
+#include <locale.h>
+#include <signal.h>
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "cli/run.h"
+
+namespace coppice {
+namespace {
+
+class RealEngineFactory final : public cli::EngineFactory {
+ public:
+  void init(const Config& config, ResultSink& sink) override { Engine::init(config, sink); }
+  std::unique_ptr<Engine> open(const Config& config) override { return Engine::open(config); }
+  bool stop_server(const Config& config) override { return Engine::stop_server(config); }
+};
+
+// Line editing reads and shows UTF-8, whatever the user's locale says about it.
+void use_utf8() {
+  ::setlocale(LC_CTYPE, "");
+  if (std::strcmp(::nl_langinfo(CODESET), "UTF-8") != 0) ::setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+}  // namespace
+}  // namespace coppice
+
+int main(int argc, char** argv) {
+  // A reader that goes away shows up as EPIPE at the write, where it can be dealt with.
+  ::signal(SIGPIPE, SIG_IGN);
+  coppice::use_utf8();
+  coppice::RealEngineFactory factory;
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  return coppice::cli::run(arguments, factory, {}, coppice::process_environment());
+}

@@ -1,0 +1,64 @@
+#include "cli/verb_functions.h"
+
+#include "base/error.h"
+
+namespace coppice::cli {
+namespace {
+
+struct Entry {
+  std::string_view verb;
+  VerbFunction function;
+};
+
+constexpr Entry kFunctions[] = {
+    {"init", run_init},
+    {"sql", run_sql},
+    {"shell", run_shell},
+    {"insert", run_insert},
+    {"export", run_export},
+    {"ls", run_ls},
+    {"describe", run_describe},
+    {"apply", run_apply},
+    {"schema dump", run_schema_dump},
+    {"schema diff", run_schema_diff},
+    {"history", run_history},
+    {"diff", run_diff},
+    {"revert", run_revert},
+    {"snapshot create", run_snapshot_create},
+    {"snapshot drop", run_snapshot_drop},
+    {"snapshot list", run_snapshot_list},
+    {"prune", run_prune},
+    {"lineage", run_lineage},
+    {"errors", run_errors},
+    {"recompute", run_recompute},
+    {"alter-column", run_alter_column},
+    {"jobs list", run_jobs_list},
+    {"jobs resume", run_jobs_resume},
+    {"jobs discard", run_jobs_discard},
+    {"functions", run_functions},
+    {"media path", run_media_path},
+    {"media cat", run_media_cat},
+    {"media export", run_media_export},
+    {"media gc", run_media_gc},
+    {"status", run_status},
+    {"doctor", run_doctor},
+    {"stop", run_stop},
+    {"version", run_version},
+    {"help", run_help},
+    {"debug crash-points", run_debug_crash_points},
+    {"debug man", run_debug_man},
+    {"debug completion", run_debug_completion},
+    {"debug table-names", run_debug_table_names},
+};
+
+}  // namespace
+
+VerbFunction find_verb_function(std::string_view verb) {
+  for (const Entry& entry : kFunctions) {
+    if (entry.verb == verb) return entry.function;
+  }
+  COPPICE_ASSERT(false);
+  return nullptr;
+}
+
+}  // namespace coppice::cli

@@ -1,0 +1,63 @@
+// Verb functions: what each row of the table of verbs does. A function returns the exit code.
+#pragma once
+
+#include <string_view>
+
+#include "cli/session.h"
+
+namespace coppice::cli {
+
+using VerbFunction = int (*)(Session& session);
+
+// Every verb of verbs() has one.
+VerbFunction find_verb_function(std::string_view verb);
+
+// home_verbs.cpp
+int run_init(Session& session);
+int run_status(Session& session);
+int run_doctor(Session& session);
+int run_stop(Session& session);
+int run_version(Session& session);
+int run_help(Session& session);
+int run_debug_crash_points(Session& session);
+int run_debug_man(Session& session);
+int run_debug_completion(Session& session);
+int run_debug_table_names(Session& session);
+
+// data_verbs.cpp
+int run_sql(Session& session);
+int run_insert(Session& session);
+int run_export(Session& session);
+int run_ls(Session& session);
+int run_describe(Session& session);
+int run_apply(Session& session);
+int run_schema_dump(Session& session);
+int run_schema_diff(Session& session);
+
+// shell.cpp
+int run_shell(Session& session);
+
+// version_verbs.cpp
+int run_history(Session& session);
+int run_diff(Session& session);
+int run_revert(Session& session);
+int run_snapshot_create(Session& session);
+int run_snapshot_drop(Session& session);
+int run_snapshot_list(Session& session);
+int run_prune(Session& session);
+
+// computed_verbs.cpp
+int run_lineage(Session& session);
+int run_errors(Session& session);
+int run_recompute(Session& session);
+int run_alter_column(Session& session);
+int run_jobs_list(Session& session);
+int run_jobs_resume(Session& session);
+int run_jobs_discard(Session& session);
+int run_functions(Session& session);
+int run_media_path(Session& session);
+int run_media_cat(Session& session);
+int run_media_export(Session& session);
+int run_media_gc(Session& session);
+
+}  // namespace coppice::cli
