@@ -17,6 +17,7 @@
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "media/sniff.h"
 
 namespace coppice {
 
@@ -229,10 +230,44 @@ MediaName MediaStore::put_file(const fs::path& file, std::string_view extension,
 }
 
 MediaName MediaStore::put_bytes(std::string_view bytes, std::string_view extension) {
-  IncomingFile incoming(incoming_path(), owner_);
-  write_block(incoming.fd(), bytes, incoming.path());
-  incoming.sync();
-  return publish(incoming.path(), sha256(bytes), bytes.size(), extension);
+  MediaWriter writer(*this);
+  writer.append(bytes);
+  return writer.finish(extension);
+}
+
+struct MediaWriter::State {
+  State(const fs::path& path, const std::optional<Account>& owner)
+      : file(path, owner), hash(std::make_unique<Sha256>()) {}
+  IncomingFile file;
+  std::unique_ptr<Sha256> hash;
+  std::uintmax_t size_bytes = 0;
+};
+
+MediaWriter::MediaWriter(MediaStore& store)
+    : store_(store), state_(std::make_unique<State>(store.incoming_path(), store.owner_)) {}
+
+MediaWriter::~MediaWriter() = default;
+
+void MediaWriter::append(std::string_view bytes) {
+  write_block(state_->file.fd(), bytes, state_->file.path());
+  state_->hash->update(bytes);
+  state_->size_bytes += bytes.size();
+  first_bytes_.append(bytes.substr(0, kSniffBytes - first_bytes_.size()));
+}
+
+void MediaWriter::reset() {
+  if (::ftruncate(state_->file.fd(), 0) != 0 || ::lseek(state_->file.fd(), 0, SEEK_SET) != 0)
+    throw_errno("empty " + state_->file.path().string());
+  state_->hash = std::make_unique<Sha256>();
+  state_->size_bytes = 0;
+  first_bytes_.clear();
+}
+
+std::uintmax_t MediaWriter::size_bytes() const { return state_->size_bytes; }
+
+MediaName MediaWriter::finish(std::string_view extension) {
+  state_->file.sync();
+  return store_.publish(state_->file.path(), state_->hash->finish(), state_->size_bytes, extension);
 }
 
 // Moves a complete file to its place, or, when it is there already, makes that one young again.

@@ -14,6 +14,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -66,6 +67,7 @@ class MediaStore {
   const std::filesystem::path& folder() const { return folder_; }
 
  private:
+  friend class MediaWriter;
   void make_folder(const std::filesystem::path& folder) const;
   MediaName publish(const std::filesystem::path& incoming, const Digest& digest,
                     std::uintmax_t size_bytes, std::string_view extension);
@@ -74,6 +76,31 @@ class MediaStore {
 
   std::filesystem::path folder_;
   std::optional<Account> owner_;
+};
+
+// Stores an object whose bytes come piece by piece. Nothing is visible before finish(), and nothing
+// is left when it is destroyed without it. Belongs to one thread.
+class MediaWriter {
+ public:
+  explicit MediaWriter(MediaStore& store);  // borrowed
+  ~MediaWriter();
+  MediaWriter(const MediaWriter&) = delete;
+  MediaWriter& operator=(const MediaWriter&) = delete;
+
+  void append(std::string_view bytes);
+  // Forgets what was appended.
+  void reset();
+  std::uintmax_t size_bytes() const;
+  // The first bytes, as many as sniff() wants.
+  std::string_view first_bytes() const { return first_bytes_; }
+  // Durable once this returns. Called once.
+  MediaName finish(std::string_view extension);
+
+ private:
+  struct State;
+  MediaStore& store_;
+  std::unique_ptr<State> state_;
+  std::string first_bytes_;
 };
 
 }  // namespace coppice
