@@ -169,6 +169,11 @@ void add_argument(CLI::App& app, const Argument& argument, Parsed& parsed) {
               hint);
 }
 
+[[noreturn]] void refuse_missing(const Verb& verb, std::string_view what) {
+  throw Error(ErrorCode::kUsage, fmt::format("{} needs {}", verb.name, what),
+              fmt::format("`coppice help {}` shows what it takes", verb.name));
+}
+
 void check_choice(std::string_view name, std::string_view choices, const std::string& text) {
   const std::vector<std::string> allowed = split(choices, '|');
   if (choices.empty() || std::find(allowed.begin(), allowed.end(), text) != allowed.end()) return;
@@ -182,15 +187,18 @@ Invocation checked(const Verb& verb, Parsed parsed) {
     const auto found = parsed.values.find(std::string(argument.name));
     if (found == parsed.values.end()) {
       if (!argument.required) continue;
-      throw Error(ErrorCode::kUsage, fmt::format("{} needs {}", verb.name, argument.name),
-                  fmt::format("`coppice help {}` shows what it takes", verb.name));
+      refuse_missing(verb, argument.name);
     }
     for (const std::string& text : found->second)
       check_choice(argument.name, argument.choices, text);
   }
   for (const Option& option : verb.options) {
     const auto found = parsed.values.find(std::string(option.name));
-    if (found == parsed.values.end()) continue;
+    if (found == parsed.values.end()) {
+      if (option.required)
+        refuse_missing(verb, std::string(option.name) + " " + std::string(option.value));
+      continue;
+    }
     for (const std::string& text : found->second) check_choice(option.name, option.choices, text);
   }
   Invocation invocation(verb);

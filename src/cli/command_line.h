@@ -26,7 +26,7 @@ class Invocation {
   bool has(std::string_view name) const { return values_.find(name) != values_.end(); }
   std::optional<std::string> value(std::string_view name) const;
   const std::vector<std::string>& all(std::string_view name) const;
-  // A required argument.
+  // A required argument or option.
   const std::string& argument(std::string_view name) const;
 
   void add(std::string_view name, std::vector<std::string> values) {

@@ -121,6 +121,7 @@ TEST(CommandLine, UnknownWordsNameTheNearest) {
 
 TEST(CommandLine, MissingOrSurplusWordsAreErrors) {
   EXPECT_EQ(parse_error({"revert"}).message(), "revert needs TABLE");
+  EXPECT_EQ(parse_error({"revert", "t"}).message(), "revert needs --to VERSION");
   EXPECT_EQ(parse_error({"diff", "t", "1"}).message(), "diff needs B");
   EXPECT_NE(parse_error({"ls", "a", "b"}).message().find("\"b\""), std::string::npos);
   EXPECT_NE(parse_error({"revert", "t", "--to"}).message().find("--to"), std::string::npos);

@@ -114,32 +114,28 @@ int run_sql(Session& session) {
 }
 
 int run_insert(Session& session) {
-  const auto from = session.arguments().value("--from");
-  if (!from) {
-    throw Error(ErrorCode::kUsage, "insert needs --from",
-                "--from FILE, --from FOLDER, or --from - for standard input");
-  }
+  const std::string from = session.arguments().argument("--from");
   InsertOptions options;
   options.ignore_errors = session.arguments().has("--skip-bad-files");
-  if (*from == "-") {
+  if (from == "-") {
     options.input_name = "standard input";
     insert_rows(session, options, session.console().input_fd());
     return 0;
   }
-  if (fs::is_directory(*from)) {
+  if (fs::is_directory(from)) {
     if (session.arguments().has("--format")) {
-      throw Error(ErrorCode::kUsage, fmt::format("--format does not apply to the folder {}", *from),
+      throw Error(ErrorCode::kUsage, fmt::format("--format does not apply to the folder {}", from),
                   "a folder gives one row a file");
     }
     options.format = InsertFormat::kFolder;
-    options.folder = *from;
+    options.folder = from;
     PrintingSink sink = session.sink(RowFormat::kTable, false);
     session.engine().insert(session.arguments().argument("TABLE"), options, sink);
     return 0;
   }
-  const FileDescriptor file(::open(from->c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) throw_errno("open " + *from);
-  options.input_name = *from;
+  const FileDescriptor file(::open(from.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) throw_errno("open " + from);
+  options.input_name = from;
   insert_rows(session, options, file.get());
   return 0;
 }

@@ -118,7 +118,8 @@ std::string usage(const Verb& verb) {
   for (const Option& option : verb.options) {
     std::string shown(option.name);
     if (!option.value.empty()) shown += " " + std::string(option.value);
-    text += " [" + shown + "]" + (option.repeated ? "…" : "");
+    text += option.required ? " " + shown : " [" + shown + "]";
+    if (option.repeated) text += "…";
   }
   return text;
 }

@@ -81,9 +81,11 @@ class CsvPrinter final : public RowPrinter {
   void end() override {}
 
  private:
+  static bool needs_quotes(char c) { return c == ',' || c == '"' || c == '\n' || c == '\r'; }
+
   static void append_field(std::string& text, std::string_view field) {
     // An empty text is quoted to tell it from NULL.
-    if (!field.empty() && field.find_first_of(",\"\r\n") == std::string_view::npos) {
+    if (!field.empty() && std::none_of(field.begin(), field.end(), needs_quotes)) {
       text += field;
       return;
     }

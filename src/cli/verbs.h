@@ -31,6 +31,7 @@ struct Option {
   bool repeated = false;
   Offer offer = Offer::kNothing;
   std::string_view choices;
+  bool required = false;
 };
 
 struct Example {

@@ -5,15 +5,6 @@
 #include "config/settings.h"
 
 namespace coppice::cli {
-namespace {
-
-std::string required(const Invocation& arguments, std::string_view option) {
-  if (auto value = arguments.value(option)) return *value;
-  throw Error(ErrorCode::kUsage, fmt::format("{} needs {}", arguments.verb().name, option),
-              fmt::format("`coppice help {}` shows an example", arguments.verb().name));
-}
-
-}  // namespace
 
 int run_history(Session& session) {
   PrintingSink sink = session.sink();
@@ -32,7 +23,7 @@ int run_diff(Session& session) {
 int run_revert(Session& session) {
   const Invocation& arguments = session.arguments();
   const std::string table = arguments.argument("TABLE");
-  const std::string version = required(arguments, "--to");
+  const std::string version = arguments.argument("--to");
   const bool dry_run = arguments.has("--dry-run");
   if (!dry_run) {
     session.confirm(fmt::format("revert {} to version {}", table, version),
