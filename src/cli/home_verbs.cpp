@@ -20,13 +20,18 @@ std::string home_option(const Session& session, const Config& config) {
   return given ? fmt::format(" --home '{}'", config.home().string()) : std::string();
 }
 
-void write_settings_file(Session& session, const Config& config) {
+// The settings file belongs to a home from the start. One that was there before is not touched, and
+// may name another database than the one just used.
+void keep_settings(Session& session, const Config& config) {
   const SettingValue& url = config.value("database.url");
   const bool given = url.source == SettingSource::kOption;
-  if (write_config_template(config.home(), given ? url.text : std::string()) || !given) return;
+  write_config_template(config.home(), given ? url.text : std::string());
+  if (!given) return;
+  const Config kept = Config::load({config.home(), std::nullopt, {}});
+  if (kept.text("database.url") == url.text) return;
   session.console().notice(
-      fmt::format("{} exists and was left alone; later commands find the database only if it says "
-                  "url under [database]",
+      fmt::format("{} was there before and was left alone; later commands use this database only "
+                  "if it says url = … under [database], or with --database",
                   config.file().string()));
 }
 
@@ -108,7 +113,7 @@ int run_init(Session& session) {
   const Config& config = session.config();
   PrintingSink sink = session.sink(RowFormat::kTable, false);
   session.factory().init(config, sink);
-  write_settings_file(session, config);
+  keep_settings(session, config);
   const std::string option = home_option(session, config);
   const std::string next[] = {
       fmt::format("coppice status{}", option),

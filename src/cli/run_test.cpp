@@ -331,6 +331,8 @@ TEST_F(RunTest, InitKeepsTheDatabaseForLaterCommands) {
   EXPECT_EQ(invoke_here({"init", "--home", home, "--database", "postgresql://h/d"}).code, 0);
   const Outcome shown = invoke_here({"doctor", "--config", "--csv", "--home", home});
   EXPECT_NE(shown.output.find("database.url,postgresql://h/d,"), std::string::npos);
+  const Outcome same = invoke_here({"init", "--home", home, "--database", "postgresql://h/d"});
+  EXPECT_EQ(same.errors, "");
   const Outcome again = invoke_here({"init", "--home", home, "--database", "postgresql://h/e"});
   EXPECT_NE(again.errors.find("was left alone"), std::string::npos);
 }
