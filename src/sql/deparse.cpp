@@ -15,6 +15,13 @@ namespace {
 
 constexpr std::string_view kSelect = "SELECT ";
 
+// The deparser puts each link of a chain into parentheses: what was within the limits as the user
+// wrote it would not be as it is written here.
+constexpr ParseOptions kOwnText = {.limits = {.statement_bytes = 16 * kMaxStatementBytes,
+                                              .nesting = 3 * kMaxChain,
+                                              .chain = 3 * kMaxChain},
+                                   .number_parameters = false};
+
 // COPY … CSV HEADER keeps true where WITH (header true) keeps 'true': the same to the server.
 bool equal_copy(const PgQuery__CopyStmt& a, const PgQuery__CopyStmt& b) {
   if (a.n_options != b.n_options || a.n_attlist != b.n_attlist) return false;
@@ -42,7 +49,7 @@ bool equal_statements(const Node* a, const Node* b) {
 // The text, if it reads back as the tree; parse errors are a no.
 bool reads_back(const std::string& text, const Node* tree) {
   try {
-    const Statement statement = parse_statement(text);
+    const Statement statement = parse_statement(text, kOwnText);
     return equal_statements(statement.node(), tree);
   } catch (const Error&) {
     return false;

@@ -22,11 +22,10 @@ constexpr std::array<std::string_view, 4> kChainWords = {"union", "intersect", "
 // fuzzer compare the bound with real trees).
 constexpr std::size_t kStatementDepth = 14;
 constexpr std::size_t kOperatorDepth = 2;
-constexpr std::size_t kParenthesisDepth =
-    5;  // a window's ORDER BY: call, window, sort, each wrapped
+constexpr std::size_t kCallDepth = 5;   // with a window's ORDER BY: call, window, sort
+constexpr std::size_t kGroupDepth = 2;  // behind an operator or another parenthesis: at most a row
 constexpr std::size_t kSubqueryDepth = 6;
 constexpr std::size_t kCaseDepth = 4;
-constexpr std::size_t kMaxDepth = kMaxChain * kOperatorDepth;
 
 struct Level {
   char opener = '\0';  // ( [ c for CASE, or none for the statement itself
@@ -51,7 +50,8 @@ struct Level {
 
 class DepthBound {
  public:
-  DepthBound(const SourceText& source, const Lexer& lexer) : source_(source), lexer_(lexer) {
+  DepthBound(const SourceText& source, const Lexer& lexer, const GuardLimits& limits)
+      : source_(source), lexer_(lexer), limits_(limits) {
     levels_.push_back({});
   }
 
@@ -70,9 +70,10 @@ class DepthBound {
         break;
     }
     if (subquery_may_follow_ && token.kind != TokenKind::kPunctuation) subquery_may_follow_ = false;
-    if (top().depth() > kMaxDepth) refuse_depth(token);
+    if (top().depth() > limits_.chain * kOperatorDepth) refuse_depth(token);
     // x.end and AS end are names, not the end of a CASE.
     name_may_follow_ = lexer_.is_punctuation(token, '.') || lexer_.is_word(token, "as");
+    previous_ = token;
   }
 
   std::size_t bound() {
@@ -86,14 +87,22 @@ class DepthBound {
   void punctuation(const Token& token) {
     const char c = lexer_.text()[token.begin];
     if (c == '(' || c == '[') {
-      open(token, c, kParenthesisDepth);
+      open(token, c, c == '(' && is_group() ? kGroupDepth : kCallDepth);
       subquery_may_follow_ = c == '(';
     } else if (c == ')' || c == ']') {
       while (levels_.size() > 1 && top().opener == 'c') close();
       if (levels_.size() > 1) close();
     } else if (c == ',' || c == ';') {
       top().finish_item();
+    } else if (c == '.' && lexer_.is_punctuation(previous_, ')')) {
+      top().run += kOperatorDepth;  // a field of what is in the parentheses
     }
+  }
+
+  // True for a parenthesis that only groups: no name or keyword stands before it.
+  bool is_group() const {
+    const auto follows = [&](char c) { return lexer_.is_punctuation(previous_, c); };
+    return previous_.kind == TokenKind::kOperator || follows('(') || follows('[') || follows(',');
   }
 
   void word(const Token& token) {
@@ -126,10 +135,11 @@ class DepthBound {
   }
 
   void open(const Token& token, char opener, std::size_t own_depth) {
-    if (levels_.size() > kMaxNesting) {
-      throw error_at(ErrorCode::kUnsupported, source_, static_cast<std::ptrdiff_t>(token.begin),
-                     fmt::format("the statement is nested more than {} levels deep", kMaxNesting),
-                     "split it into simpler expressions or a WITH clause");
+    if (levels_.size() > limits_.nesting) {
+      throw error_at(
+          ErrorCode::kUnsupported, source_, static_cast<std::ptrdiff_t>(token.begin),
+          fmt::format("the statement is nested more than {} levels deep", limits_.nesting),
+          "split it into simpler expressions or a WITH clause");
     }
     levels_.push_back({opener, own_depth});
   }
@@ -141,16 +151,19 @@ class DepthBound {
   }
 
   [[noreturn]] void refuse_depth(const Token& token) const {
-    throw error_at(ErrorCode::kUnsupported, source_, static_cast<std::ptrdiff_t>(token.begin),
-                   fmt::format("the expression chains or nests more than {} operators", kMaxChain),
-                   "use a list instead of a chain: IN (…), an array, VALUES rows, or a join");
+    throw error_at(
+        ErrorCode::kUnsupported, source_, static_cast<std::ptrdiff_t>(token.begin),
+        fmt::format("the expression chains or nests more than {} operators", limits_.chain),
+        "use a list instead of a chain: IN (…), an array, VALUES rows, or a join");
   }
 
   const SourceText& source_;
   const Lexer& lexer_;
+  const GuardLimits& limits_;
   std::vector<Level> levels_;
   bool subquery_may_follow_ = false;
   bool name_may_follow_ = false;
+  Token previous_;
 };
 
 // The length of a quoted name without its quotes, doubled quotes counted once.
@@ -193,7 +206,7 @@ std::size_t check_statement(const SourceText& source, const GuardLimits& limits)
                 "load data with COPY … FROM 'file' or `coppice insert TABLE --from FILE`");
   }
   Lexer lexer(source.text);
-  DepthBound depth(source, lexer);
+  DepthBound depth(source, lexer, limits);
   for (Token token = lexer.next(); token.kind != TokenKind::kEnd; token = lexer.next()) {
     depth.add(token);
     if (token.kind == TokenKind::kIdentifier || token.kind == TokenKind::kQuotedIdentifier) {

@@ -26,6 +26,8 @@ constexpr std::size_t kMaxChain = 5'000;
 
 struct GuardLimits {
   std::size_t statement_bytes = kMaxStatementBytes;
+  std::size_t nesting = kMaxNesting;
+  std::size_t chain = kMaxChain;
 };
 
 // Throws, or gives an upper bound of message_depth of the tree. The encoding was checked before.

@@ -39,7 +39,11 @@ class ParameterScanner {
 
 }  // namespace
 
-NumberedText::NumberedText(std::string_view text) {
+NumberedText::NumberedText(std::string_view text, bool renumber) {
+  if (!renumber) {
+    text_ = text;
+    return;
+  }
   ParameterScanner scanner(text);
   std::size_t copied = 0;
   for (Token token = scanner.next(); token.kind != TokenKind::kEnd; token = scanner.next()) {

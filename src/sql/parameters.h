@@ -20,7 +20,8 @@ namespace coppice::sql {
 
 class NumberedText {
  public:
-  explicit NumberedText(std::string_view text);
+  // With `renumber` false the text stays as it is and has no names.
+  explicit NumberedText(std::string_view text, bool renumber = true);
 
   const std::string& text() const { return text_; }
   // names()[n - 1] is the name of $n.

@@ -93,13 +93,12 @@ bool starts_with_set_quantifier(std::string_view text) {
 // Builds Statements: the only one that fills them in.
 class Parser {
  public:
-  static Statement parse_one(const StatementText& piece, const GuardLimits& limits) {
-    Statement statement = make(piece, piece.source(), limits, "");
-    return statement;
+  static Statement parse_one(const StatementText& piece, const ParseOptions& options) {
+    return make(piece, piece.source(), options, "");
   }
 
-  static Statement parse_expression(const StatementText& piece, const GuardLimits& limits) {
-    Statement statement = make(piece, piece.source(), limits, kExpressionPrefix);
+  static Statement parse_expression(const StatementText& piece, const ParseOptions& options) {
+    Statement statement = make(piece, piece.source(), options, kExpressionPrefix);
     Node* const expression =
         starts_with_set_quantifier(piece.text) ? nullptr : single_expression(statement.tree_->node);
     if (!expression) {
@@ -112,9 +111,9 @@ class Parser {
 
  private:
   static Statement make(const StatementText& piece, const SourceText& source,
-                        const GuardLimits& limits, std::string_view prefix) {
-    const std::size_t depth = check_statement(source, limits);
-    const NumberedText numbered(piece.text);
+                        const ParseOptions& options, std::string_view prefix) {
+    const std::size_t depth = check_statement(source, options.limits);
+    const NumberedText numbered(piece.text, options.number_parameters);
     const std::string text = std::string(prefix) + numbered.text();
 
     Statement statement;
@@ -159,22 +158,22 @@ Error Statement::error(ErrorCode code, std::ptrdiff_t location, const std::strin
   return error_at(code, source(), location, what, std::move(hint));
 }
 
-std::vector<Statement> parse(std::string_view script, const GuardLimits& limits) {
+std::vector<Statement> parse(std::string_view script, const ParseOptions& options) {
   check_encoding(SourceText{script});
   std::vector<Statement> statements;
   Splitter splitter(script);
   while (const auto piece = splitter.next()) {
-    statements.push_back(Parser::parse_one(*piece, limits));
+    statements.push_back(Parser::parse_one(*piece, options));
   }
   return statements;
 }
 
-Statement parse(const StatementText& statement, const GuardLimits& limits) {
+Statement parse(const StatementText& statement, const ParseOptions& options) {
   check_encoding(statement.source());
-  return Parser::parse_one(statement, limits);
+  return Parser::parse_one(statement, options);
 }
 
-Statement parse_statement(std::string_view text, const GuardLimits& limits) {
+Statement parse_statement(std::string_view text, const ParseOptions& options) {
   const SourceText source{text};
   check_encoding(source);
   Splitter splitter(text);
@@ -187,10 +186,10 @@ Statement parse_statement(std::string_view text, const GuardLimits& limits) {
     throw error_at(ErrorCode::kSyntax, source, static_cast<std::ptrdiff_t>(second->offset),
                    "one statement is expected, here begins a second");
   }
-  return Parser::parse_one(*piece, limits);
+  return Parser::parse_one(*piece, options);
 }
 
-Statement parse_expression(std::string_view text, const GuardLimits& limits) {
+Statement parse_expression(std::string_view text, const ParseOptions& options) {
   const SourceText source{text};
   check_encoding(source);
   Splitter splitter(text);
@@ -203,7 +202,7 @@ Statement parse_expression(std::string_view text, const GuardLimits& limits) {
                    static_cast<std::ptrdiff_t>(piece->offset + piece->text.size()),
                    "an expression ends without a semicolon");
   }
-  return Parser::parse_expression(*piece, limits);
+  return Parser::parse_expression(*piece, options);
 }
 
 }  // namespace coppice::sql

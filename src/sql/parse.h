@@ -24,6 +24,12 @@
 
 namespace coppice::sql {
 
+struct ParseOptions {
+  GuardLimits limits = {};
+  // False for text that comes from a tree: its $n are numbered already and must stay as they are.
+  bool number_parameters = true;
+};
+
 class Statement {
  public:
   // The statement itself: from its first token to its last, without the ";".
@@ -66,15 +72,15 @@ class Statement {
 
 // All statements of a script, in order. For scripts of many megabytes loop over a Splitter and use
 // the overload below: one tree at a time.
-std::vector<Statement> parse(std::string_view script, const GuardLimits& limits = {});
+std::vector<Statement> parse(std::string_view script, const ParseOptions& options = {});
 
 // One statement as the Splitter gave it.
-Statement parse(const StatementText& statement, const GuardLimits& limits = {});
+Statement parse(const StatementText& statement, const ParseOptions& options = {});
 
 // Exactly one statement, with or without its ";".
-Statement parse_statement(std::string_view text, const GuardLimits& limits = {});
+Statement parse_statement(std::string_view text, const ParseOptions& options = {});
 
 // One expression and nothing else: what may stand in a select list, without alias.
-Statement parse_expression(std::string_view text, const GuardLimits& limits = {});
+Statement parse_expression(std::string_view text, const ParseOptions& options = {});
 
 }  // namespace coppice::sql
