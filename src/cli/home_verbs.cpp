@@ -91,7 +91,8 @@ int print_settings(Session& session) {
   const ResultColumn columns[] = {
       {"setting", "text"}, {"value", "text"}, {"source", "text"}, {"meaning", "text"}};
   sink.begin_rows(columns);
-  sink.row(Cells{"home", config.home().native(), "", "The home that these settings belong to."});
+  sink.row(Cells{"home", config.home().native(), config.home_origin(),
+                 "The home that these settings belong to."});
   for (const Setting& setting : settings()) {
     const SettingValue& value = config.value(setting.key);
     const std::string shown = masked(setting, value.text);

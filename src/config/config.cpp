@@ -84,6 +84,9 @@ Environment process_environment() {
 Config Config::load(const ConfigRequest& request) {
   Config config;
   config.home_ = resolve_home(request.home, request.environment);
+  const auto variable = request.environment.find("COPPICE_HOME");
+  const bool from_variable = variable != request.environment.end() && !variable->second.empty();
+  config.home_origin_ = request.home ? "--home" : from_variable ? "COPPICE_HOME" : "default";
   for (const Setting& setting : settings()) {
     config.values_[std::string(setting.key)] = {std::string(setting.default_value),
                                                 SettingSource::kDefault, "default"};

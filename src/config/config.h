@@ -42,6 +42,8 @@ class Config {
 
   // Absolute, without a slash at the end. It need not exist.
   const std::filesystem::path& home() const { return home_; }
+  // "--home", "COPPICE_HOME" or "default".
+  const std::string& home_origin() const { return home_origin_; }
   std::filesystem::path file() const { return home_ / "config.toml"; }
 
   // The key must be in settings(). Text settings that are not set are "".
@@ -59,6 +61,7 @@ class Config {
   void check_file_mode();
 
   std::filesystem::path home_;
+  std::string home_origin_;
   std::map<std::string, SettingValue, std::less<>> values_;
   std::vector<std::string> warnings_;
 };

@@ -71,6 +71,12 @@ TEST_F(ConfigTest, OptionBeatsEnvironmentBeatsFileBeatsDefault) {
   EXPECT_EQ(config.integer("workers.timeout_s"), 120);
 }
 
+TEST_F(ConfigTest, TheHomeKnowsItsOriginToo) {
+  EXPECT_EQ(load().home_origin(), "--home");
+  EXPECT_EQ(Config::load({{}, {}, {{"COPPICE_HOME", "/x"}}}).home_origin(), "COPPICE_HOME");
+  EXPECT_EQ(Config::load({{}, {}, {{"HOME", "/nonexistent"}}}).home_origin(), "default");
+}
+
 TEST_F(ConfigTest, AnEmptyVariableIsNotSet) {
   write("[workers]\ncount = 3\n");
   EXPECT_EQ(load({{"COPPICE_WORKERS_COUNT", ""}}).integer("workers.count"), 3);
