@@ -1,0 +1,286 @@
+#include "catalog/catalog.h"
+
+#include <fmt/core.h>
+
+#include <charconv>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace coppice::catalog {
+namespace {
+
+using pg::Result;
+
+std::pair<std::string, std::string> key_of(const sql::QualifiedName& name) {
+  return {name.schema.empty() ? "public" : name.schema, name.name};
+}
+
+std::optional<std::string> optional_text(const Result& result, int row, int column) {
+  if (const auto value = result.value(row, column)) return std::string(*value);
+  return std::nullopt;
+}
+
+// "{1,2,3}", as PostgreSQL writes a bigint[].
+std::vector<std::int64_t> parse_ids(std::string_view text) {
+  std::vector<std::int64_t> ids;
+  text = text.substr(1, text.size() - 2);
+  if (text.empty()) return ids;
+  for (const std::string& part : split(text, ',')) ids.push_back(std::stoll(part));
+  return ids;
+}
+
+constexpr std::string_view kColumnFields =
+    "column_id, physical, name, position, type, not_null, default_sql, identity, sequence, "
+    "expression, uses_engine, on_error, backup, comment, state, from_version";
+
+ColumnInfo read_column(const Result& result, int row) {
+  ColumnInfo column;
+  column.id = result.integer(row, 0);
+  column.physical = result.text(row, 1);
+  column.name = result.text(row, 2);
+  column.position = static_cast<int>(result.integer(row, 3));
+  column.type = result.text(row, 4);
+  column.not_null = result.boolean(row, 5);
+  column.default_sql = optional_text(result, row, 6);
+  column.identity = optional_text(result, row, 7);
+  column.sequence = optional_text(result, row, 8);
+  column.expression = optional_text(result, row, 9);
+  column.uses_engine = result.boolean(row, 10);
+  column.on_error = result.text(row, 11) == "ignore" ? OnError::kIgnore : OnError::kAbort;
+  column.backup = result.text(row, 12);
+  column.comment = optional_text(result, row, 13);
+  column.filling = result.text(row, 14) == "filling";
+  column.from_version = result.integer(row, 15);
+  return column;
+}
+
+ConstraintInfo read_constraint(const Result& result, int row) {
+  ConstraintInfo constraint;
+  constraint.id = result.integer(row, 0);
+  constraint.name = result.text(row, 1);
+  const std::string_view kind = result.text(row, 2);
+  constraint.kind = kind == "primary key" ? ConstraintKind::kPrimaryKey
+                    : kind == "unique"    ? ConstraintKind::kUnique
+                                          : ConstraintKind::kCheck;
+  constraint.columns = parse_ids(result.text(row, 3));
+  constraint.expression = optional_text(result, row, 4);
+  constraint.store_name = result.text(row, 5);
+  return constraint;
+}
+
+VersionInfo read_version(const Result& result, int row) {
+  VersionInfo info;
+  info.version = result.integer(row, 0);
+  info.op_id = result.integer(row, 1);
+  info.published_at = result.text(row, 2);
+  info.high_op = result.integer(row, 3);
+  info.open_ops = parse_ids(result.text(row, 4));
+  info.schema_version = result.integer(row, 5);
+  return info;
+}
+
+constexpr std::string_view kVersionFields =
+    "version, op_id, published_at, high_op, open_ops, schema_version";
+
+std::optional<std::int64_t> as_number(const std::string& text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+TablePointer Catalog::find_table(const sql::QualifiedName& name) {
+  const auto key = key_of(name);
+  if (const auto known = tables_.find(key); known != tables_.end()) return known->second;
+  const Result found = connection_.exec_cached(
+      "SELECT table_id FROM coppice.tables WHERE schema_name = $1 AND table_name = $2",
+      {key.first, key.second});
+  if (found.rows() == 0) return nullptr;
+  return tables_[key] = load_table(found.integer(0, 0));
+}
+
+TablePointer Catalog::table(const sql::QualifiedName& name) {
+  TablePointer found = find_table(name);
+  if (found == nullptr) throw_unknown_table(name);
+  return found;
+}
+
+TablePointer Catalog::table_by_id(std::int64_t table_id) {
+  for (const auto& [key, table] : tables_) {
+    if (table->table_id == table_id) return table;
+  }
+  TablePointer table = load_table(table_id);
+  if (table != nullptr) tables_[key_of(table->name)] = table;
+  return table;
+}
+
+TablePointer Catalog::load_table(std::int64_t table_id) {
+  const std::string id = std::to_string(table_id);
+  const Result head = connection_.exec_cached(
+      "SELECT t.tree_id, t.schema_name, t.table_name, t.store_name, r.version, r.schema_version, "
+      "r.floor_version FROM coppice.tables t JOIN coppice.trees r USING (tree_id) "
+      "WHERE t.table_id = $1",
+      {id});
+  if (head.rows() == 0) return nullptr;
+  auto table = std::make_shared<TableInfo>();
+  table->table_id = table_id;
+  table->tree_id = head.integer(0, 0);
+  table->name = {std::string(head.text(0, 1)), std::string(head.text(0, 2))};
+  table->store = head.text(0, 3);
+  table->version = head.integer(0, 4);
+  table->schema_version = head.integer(0, 5);
+  table->floor_version = head.integer(0, 6);
+  const Result columns = connection_.exec_cached(
+      fmt::format("SELECT {} FROM coppice.columns WHERE table_id = $1 AND to_version IS NULL "
+                  "ORDER BY position, state DESC",
+                  kColumnFields),
+      {id});
+  for (int row = 0; row < columns.rows(); ++row) table->columns.push_back(read_column(columns, row));
+  const Result constraints = connection_.exec_cached(
+      "SELECT constraint_id, name, kind, columns, expression, store_name FROM coppice.constraints "
+      "WHERE table_id = $1 ORDER BY constraint_id",
+      {id});
+  for (int row = 0; row < constraints.rows(); ++row) {
+    table->constraints.push_back(read_constraint(constraints, row));
+  }
+  const Result indexes = connection_.exec_cached(
+      "SELECT index_id, name, definition, columns, store_name FROM coppice.indexes "
+      "WHERE table_id = $1 ORDER BY index_id",
+      {id});
+  for (int row = 0; row < indexes.rows(); ++row) {
+    table->indexes.push_back({indexes.integer(row, 0), std::string(indexes.text(row, 1)),
+                              std::string(indexes.text(row, 2)), parse_ids(indexes.text(row, 3)),
+                              std::string(indexes.text(row, 4))});
+  }
+  return table;
+}
+
+ViewPointer Catalog::find_view(const sql::QualifiedName& name) {
+  const auto key = key_of(name);
+  if (const auto known = views_.find(key); known != views_.end()) return known->second;
+  const Result found = connection_.exec_cached(
+      "SELECT v.view_id, v.definition, v.uses_engine, k.key, k.value "
+      "FROM coppice.views v LEFT JOIN LATERAL jsonb_each_text(v.kinds) k ON true "
+      "WHERE v.schema_name = $1 AND v.view_name = $2",
+      {key.first, key.second});
+  if (found.rows() == 0) return nullptr;
+  auto view = std::make_shared<ViewInfo>();
+  view->view_id = found.integer(0, 0);
+  view->name = {key.first, key.second};
+  view->definition = found.text(0, 1);
+  view->uses_engine = found.boolean(0, 2);
+  for (int row = 0; row < found.rows(); ++row) {
+    if (found.is_null(row, 3)) continue;
+    if (const auto kind = media_kind_of_type(found.text(row, 4))) {
+      view->kinds.emplace_back(found.text(row, 3), *kind);
+    }
+  }
+  return views_[key] = view;
+}
+
+std::vector<sql::QualifiedName> Catalog::all_tables() {
+  const Result rows = connection_.exec_cached(
+      "SELECT schema_name, table_name FROM coppice.tables ORDER BY 1, 2", {});
+  std::vector<sql::QualifiedName> names;
+  for (int row = 0; row < rows.rows(); ++row) {
+    names.push_back({std::string(rows.text(row, 0)), std::string(rows.text(row, 1))});
+  }
+  return names;
+}
+
+std::vector<sql::QualifiedName> Catalog::all_views() {
+  const Result rows = connection_.exec_cached(
+      "SELECT schema_name, view_name FROM coppice.views ORDER BY view_id", {});
+  std::vector<sql::QualifiedName> names;
+  for (int row = 0; row < rows.rows(); ++row) {
+    names.push_back({std::string(rows.text(row, 0)), std::string(rows.text(row, 1))});
+  }
+  return names;
+}
+
+bool Catalog::has_schema(const std::string& schema) {
+  return connection_
+             .exec_cached("SELECT 1 FROM coppice.schemas WHERE schema_name = $1", {schema})
+             .rows() > 0;
+}
+
+std::vector<std::string> Catalog::all_schemas() {
+  const Result rows =
+      connection_.exec_cached("SELECT schema_name FROM coppice.schemas ORDER BY 1", {});
+  std::vector<std::string> names;
+  for (int row = 0; row < rows.rows(); ++row) names.emplace_back(rows.text(row, 0));
+  return names;
+}
+
+VersionInfo Catalog::version_info(const TableInfo& table, std::int64_t version) {
+  const Result found = connection_.exec_cached(
+      fmt::format("SELECT {} FROM coppice.versions WHERE tree_id = $1 AND version = $2",
+                  kVersionFields),
+      {std::to_string(table.tree_id), std::to_string(version)});
+  if (found.rows() == 0) {
+    const Result range = connection_.exec_cached(
+        "SELECT floor_version, version FROM coppice.trees WHERE tree_id = $1",
+        {std::to_string(table.tree_id)});
+    const std::int64_t first = range.rows() > 0 ? range.integer(0, 0) : 0;
+    const std::int64_t last = range.rows() > 0 ? range.integer(0, 1) : 0;
+    const std::string what = version < first ? "was pruned" : "does not exist";
+    throw Error(ErrorCode::kNotFound,
+                fmt::format("version {} of table {} {}", version, table.user_name(), what),
+                fmt::format("versions {} to {} can be read; see: coppice history {}", first, last,
+                            table.user_name()));
+  }
+  return read_version(found, 0);
+}
+
+VersionInfo Catalog::version_at(const TableInfo& table, const std::string& at) {
+  if (const auto number = as_number(at)) return version_info(table, *number);
+  const Result found = connection_.exec_cached(
+      fmt::format("SELECT {} FROM coppice.versions WHERE tree_id = $1 "
+                  "AND published_at <= $2::timestamptz ORDER BY version DESC LIMIT 1",
+                  kVersionFields),
+      {std::to_string(table.tree_id), at});
+  if (found.rows() == 0) {
+    const Result first = connection_.exec_cached(
+        "SELECT min(published_at) FROM coppice.versions WHERE tree_id = $1",
+        {std::to_string(table.tree_id)});
+    throw Error(ErrorCode::kNotFound,
+                fmt::format("table {} has no version at {}", table.user_name(), at),
+                fmt::format("its earliest version is of {}", first.text(0, 0)));
+  }
+  return read_version(found, 0);
+}
+
+std::vector<ColumnInfo> Catalog::columns_at(const TableInfo& table, std::int64_t version) {
+  const Result found = connection_.exec_cached(
+      fmt::format("SELECT {} FROM coppice.columns WHERE table_id = $1 AND state = 'live' "
+                  "AND from_version <= $2 AND (to_version IS NULL OR to_version > $2) "
+                  "ORDER BY position",
+                  kColumnFields),
+      {std::to_string(table.table_id), std::to_string(version)});
+  std::vector<ColumnInfo> columns;
+  for (int row = 0; row < found.rows(); ++row) columns.push_back(read_column(found, row));
+  return columns;
+}
+
+void Catalog::throw_unknown_table(const sql::QualifiedName& name) {
+  std::vector<std::string> names;
+  const auto offer = [&](const sql::QualifiedName& known) {
+    names.push_back(known.schema + "." + known.name);
+    if (known.schema == "public") names.push_back(known.name);
+  };
+  for (const sql::QualifiedName& known : all_tables()) offer(known);
+  for (const sql::QualifiedName& known : all_views()) offer(known);
+  const std::string wanted = name.schema.empty() ? name.name : name.schema + "." + name.name;
+  throw Error(ErrorCode::kNotFound, fmt::format("table \"{}\" does not exist", wanted),
+              did_you_mean(wanted, names));
+}
+
+void Catalog::forget() {
+  tables_.clear();
+  views_.clear();
+}
+
+}  // namespace coppice::catalog

@@ -1,0 +1,118 @@
+// The catalog's model: what a table, column, constraint and view is, as plain values.
+//
+// Model    A TableInfo is an immutable snapshot of one table's current description. A column has an
+//          id that lives as long as the column; its physical column changes when its expression or
+//          type changes. Engine functions are used by a column when uses_engine is set.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sql/names.h"
+
+namespace coppice::catalog {
+
+// The value of _to while a row is current.
+inline constexpr std::int64_t kCurrent = INT64_MAX;
+inline constexpr std::string_view kCurrentText = "9223372036854775807";
+
+enum class MediaKind { kImage, kVideo, kAudio, kDocument };
+std::string_view media_kind_name(MediaKind kind);
+std::optional<MediaKind> media_kind_of_type(std::string_view type_name);
+
+enum class OnError { kAbort, kIgnore };
+
+struct ColumnInfo {
+  std::int64_t id = 0;
+  std::string physical;  // "c5"
+  std::string name;
+  int position = 0;
+  std::string type;  // "numeric(10,2)", "image", "text[]"
+  bool not_null = false;
+  std::optional<std::string> default_sql;
+  std::optional<std::string> identity;  // "always" | "by default"
+  std::optional<std::string> sequence;  // "coppice_store.t3_id_seq"
+  std::optional<std::string> expression;
+  bool uses_engine = false;
+  OnError on_error = OnError::kAbort;
+  std::string backup = "auto";
+  std::optional<std::string> comment;
+  bool filling = false;  // hidden: its fill is not published yet
+  std::int64_t from_version = 0;
+
+  bool computed() const { return expression.has_value(); }
+  std::optional<MediaKind> media_kind() const { return media_kind_of_type(type); }
+};
+
+enum class ConstraintKind { kPrimaryKey, kUnique, kCheck };
+std::string_view constraint_kind_name(ConstraintKind kind);
+
+struct ConstraintInfo {
+  std::int64_t id = 0;
+  std::string name;
+  ConstraintKind kind = ConstraintKind::kCheck;
+  std::vector<std::int64_t> columns;     // column ids in key order
+  std::optional<std::string> expression;  // of a check
+  std::string store_name;
+};
+
+struct IndexInfo {
+  std::int64_t id = 0;
+  std::string name;
+  std::string definition;
+  std::vector<std::int64_t> columns;
+  std::string store_name;
+};
+
+struct TableInfo {
+  std::int64_t table_id = 0;
+  std::int64_t tree_id = 0;
+  sql::QualifiedName name;
+  std::string store;  // "t12", in coppice_store
+  std::int64_t version = 0;
+  std::int64_t schema_version = 0;
+  std::int64_t floor_version = 0;
+  std::vector<ColumnInfo> columns;  // by position, those that are filling too
+  std::vector<ConstraintInfo> constraints;
+  std::vector<IndexInfo> indexes;
+
+  std::string store_table() const { return "coppice_store." + store; }
+  // The writable view over current rows with the user's names, then _row, _from and _to.
+  std::string working_view() const { return "coppice_store.w" + store.substr(1); }
+  std::string user_name() const;  // "films.film", quoted where needed
+
+  // Columns the user sees, by position.
+  std::vector<const ColumnInfo*> visible_columns() const;
+  const ColumnInfo* find_column(std::string_view column_name) const;  // visible ones
+  const ColumnInfo* column_by_id(std::int64_t id) const;
+  const ConstraintInfo* primary_key() const;
+  bool has_media() const;
+  bool has_engine_columns() const;  // filling ones too
+};
+
+struct ViewInfo {
+  std::int64_t view_id = 0;
+  sql::QualifiedName name;
+  std::string definition;
+  bool uses_engine = false;
+  std::vector<std::pair<std::string, MediaKind>> kinds;
+};
+
+// One version of a table as time travel sees it.
+struct VersionInfo {
+  std::int64_t version = 0;
+  std::int64_t op_id = 0;
+  std::string published_at;
+  std::int64_t high_op = 0;
+  std::vector<std::int64_t> open_ops;
+  std::int64_t schema_version = 0;
+};
+
+// SQL condition, over _from and _to, that a row is visible at a version.
+std::string visible_at(const VersionInfo& version);
+
+}  // namespace coppice::catalog

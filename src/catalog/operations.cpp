@@ -1,0 +1,104 @@
+#include "catalog/operations.h"
+
+#include <fmt/core.h>
+
+#include "base/crash_point.h"
+#include "base/text.h"
+
+namespace coppice::catalog {
+namespace {
+
+std::string cut_statement(std::string_view statement) {
+  if (statement.size() <= kStatementBytesKept) return std::string(statement);
+  std::size_t end = kStatementBytesKept;
+  while (end > 0 && (static_cast<unsigned char>(statement[end]) & 0xC0) == 0x80) --end;
+  return std::string(statement.substr(0, end)) + " …";
+}
+
+std::string text_of(std::int64_t number) { return std::to_string(number); }
+
+}  // namespace
+
+std::string Operation::text() const { return fmt::format("{}-{}", tree_id, op_id); }
+
+Operation OperationLog::begin(const TableInfo& table, std::string_view kind,
+                              std::string_view statement) {
+  // Not flushed: if the server crashes before a later commit is, nothing of the operation is left
+  // either, and that commit's flush takes this row with it.
+  const pg::Result drawn = connection_.exec_cached(
+      "SELECT b.op_id, b.version, b.schema_version, "
+      "set_config('coppice.op', b.op_id::text, false) "
+      "FROM coppice.begin_operation($1, $2, $3, $4, $5, $6) b "
+      "WHERE set_config('synchronous_commit', 'off', true) IS NOT NULL",
+      {text_of(table.tree_id), text_of(table.table_id), table.name.schema + "." + table.name.name,
+       std::string(kind), cut_statement(statement), author_});
+  if (drawn.rows() == 0 || drawn.is_null(0, 0)) {
+    throw Error(ErrorCode::kNotFound, "table " + table.user_name() + " was dropped meanwhile");
+  }
+  reach_crash_point("operation.drawn");
+  Operation operation;
+  operation.tree_id = table.tree_id;
+  operation.table_id = table.table_id;
+  operation.op_id = drawn.integer(0, 0);
+  operation.seen_version = drawn.integer(0, 1);
+  operation.schema_version = drawn.integer(0, 2);
+  return operation;
+}
+
+void OperationLog::enter(const Operation& operation) {
+  connection_.exec_cached("SELECT set_config('coppice.op', $1, true)", {text_of(operation.op_id)});
+}
+
+PublishResult OperationLog::publish(const Operation& operation, const RowCounts& counts,
+                                    bool check_rows, bool changes_schema) {
+  try {
+    const pg::Result published = connection_.exec_cached(
+        "SELECT p.version, array_to_string(p.concurrent_ops, ',') "
+        "FROM coppice.publish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) p",
+        {text_of(operation.tree_id), text_of(operation.op_id), text_of(operation.schema_version),
+         text_of(operation.seen_version), check_rows ? "t" : "f", text_of(counts.inserted),
+         text_of(counts.updated), text_of(counts.deleted), text_of(counts.errors),
+         changes_schema ? "t" : "f"});
+    PublishResult result;
+    if (!published.is_null(0, 0)) result.version = published.integer(0, 0);
+    if (!published.is_null(0, 1)) {
+      for (const std::string& op : split(published.text(0, 1), ',')) {
+        result.concurrent_ops.push_back(std::stoll(op));
+      }
+    }
+    return result;
+  } catch (const pg::ServerError& error) {
+    if (error.sqlstate() == "CP001") throw SchemaChanged();
+    if (error.sqlstate() == "CP002") throw Error(ErrorCode::kNotFound, error.message());
+    throw;
+  }
+}
+
+void OperationLog::fail(const Operation& operation, std::string_view state,
+                        std::string_view message) {
+  connection_.exec_cached(
+      "UPDATE coppice.operations SET state = $3, message = $4, ended_at = clock_timestamp() "
+      "WHERE tree_id = $1 AND op_id = $2 AND state IN ('running', 'interrupted')",
+      {text_of(operation.tree_id), text_of(operation.op_id), std::string(state),
+       cut_statement(message)});
+}
+
+void OperationLog::set_progress(const Operation& operation, std::int64_t done,
+                                std::int64_t total) {
+  connection_.exec_cached(
+      "UPDATE coppice.operations SET progress_done = $3, progress_total = $4 "
+      "WHERE tree_id = $1 AND op_id = $2",
+      {text_of(operation.tree_id), text_of(operation.op_id), text_of(done), text_of(total)});
+}
+
+int OperationLog::settle_abandoned() {
+  const pg::Result settled = connection_.exec_cached(
+      "UPDATE coppice.operations o SET state = 'interrupted', ended_at = clock_timestamp(), "
+      "message = 'the process that ran it ended' WHERE o.state = 'running' AND NOT EXISTS ("
+      "SELECT 1 FROM pg_stat_get_activity(o.backend_pid) a "
+      "WHERE a.backend_start = o.backend_start)",
+      {});
+  return static_cast<int>(settled.affected_rows());
+}
+
+}  // namespace coppice::catalog

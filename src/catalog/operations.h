@@ -1,0 +1,76 @@
+// OperationLog: the life of an operation, from its id to its version.
+//
+// Model    begin() draws an id from the tree and lists the operation as running; publish() gives it
+//          a version in the transaction that holds its rows; fail() says how it ended otherwise.
+//          An operation whose backend is gone is interrupted; settle_abandoned() says so.
+// Errors   begin: kNotFound when the table was dropped. publish: SchemaChanged when the table was
+//          altered since begin, kNotFound when it was dropped.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "catalog/model.h"
+#include "pg/connection.h"
+
+namespace coppice::catalog {
+
+struct Operation {
+  std::int64_t tree_id = 0;
+  std::int64_t op_id = 0;
+  std::int64_t table_id = 0;
+  std::int64_t seen_version = 0;
+  std::int64_t schema_version = 0;
+
+  // As users write it: "12-5".
+  std::string text() const;
+};
+
+struct RowCounts {
+  std::int64_t inserted = 0;
+  std::int64_t updated = 0;
+  std::int64_t deleted = 0;
+  std::int64_t errors = 0;
+  std::int64_t changed() const { return inserted + updated + deleted; }
+};
+
+struct PublishResult {
+  std::optional<std::int64_t> version;         // none when nothing changed
+  std::vector<std::int64_t> concurrent_ops;    // not published: evaluate rows of these again
+};
+
+// The tree's schema moved on since the operation was planned: plan again.
+class SchemaChanged : public Error {
+ public:
+  SchemaChanged() : Error(ErrorCode::kConflict, "the table was altered meanwhile") {}
+};
+
+class OperationLog {
+ public:
+  OperationLog(pg::Connection& connection, std::string author)
+      : connection_(connection), author_(std::move(author)) {}
+
+  Operation begin(const TableInfo& table, std::string_view kind, std::string_view statement);
+  // Makes the connection's open transaction write rows of this operation.
+  void enter(const Operation& operation);
+  PublishResult publish(const Operation& operation, const RowCounts& counts, bool check_rows,
+                        bool changes_schema);
+  void fail(const Operation& operation, std::string_view state, std::string_view message);
+  void set_progress(const Operation& operation, std::int64_t done, std::int64_t total);
+  // Marks running operations of dead backends as interrupted; how many there were.
+  int settle_abandoned();
+
+  const std::string& author() const { return author_; }
+
+ private:
+  pg::Connection& connection_;
+  std::string author_;
+};
+
+// How long a statement is kept in the history; longer ones are cut with an ellipsis.
+inline constexpr std::size_t kStatementBytesKept = 8192;
+
+}  // namespace coppice::catalog

@@ -1,0 +1,89 @@
+#include "engine/bound_expression.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "catalog/expressions.h"
+#include "exec/binder.h"
+#include "sql/deparse.h"
+
+namespace coppice::engine {
+namespace {
+
+using catalog::ColumnInfo;
+using catalog::TableInfo;
+
+template <class Columns>
+exec::ColumnKinds kinds_of(const Columns& columns, const catalog::ConstraintInfo* key) {
+  exec::ColumnKinds kinds;
+  for (const ColumnInfo& column : columns) {
+    if (column.filling) continue;
+    exec::ColumnKind kind;
+    kind.name = column.name;
+    kind.kind = column.media_kind();
+    kind.key = key != nullptr &&
+               std::count(key->columns.begin(), key->columns.end(), column.id) > 0;
+    kinds.push_back(std::move(kind));
+  }
+  return kinds;
+}
+
+}  // namespace
+
+exec::ColumnKinds column_kinds(const TableInfo& table) {
+  return kinds_of(table.columns, table.primary_key());
+}
+
+std::optional<exec::ColumnKinds> CatalogKinds::columns_of(const sql::VersionedName& relation) {
+  if (const auto table = context_.catalog.find_table(relation.table)) {
+    if (!relation.version) return column_kinds(*table);
+    const auto version = context_.catalog.version_at(*table, *relation.version);
+    return kinds_of(context_.catalog.columns_at(*table, version.version), table->primary_key());
+  }
+  if (const auto view = context_.catalog.find_view(relation.table)) {
+    const pg::Result columns = context_.main.exec_cached(
+        "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 "
+        "AND NOT attisdropped ORDER BY attnum",
+        {view->name.text()});
+    exec::ColumnKinds kinds;
+    for (int row = 0; row < columns.rows(); ++row) {
+      exec::ColumnKind kind;
+      kind.name = columns.text(row, 0);
+      for (const auto& [name, media] : view->kinds) {
+        if (name == kind.name) kind.kind = media;
+      }
+      kinds.push_back(std::move(kind));
+    }
+    return kinds;
+  }
+  return std::nullopt;
+}
+
+BoundExpression bind_column_expression(EngineContext& context, const TableInfo& table,
+                                       const ColumnInfo& column) {
+  BoundExpression bound{sql::parse_expression(*column.expression), {}, false};
+  CatalogKinds relations(context);
+  exec::BindContext binding{bound.expression.arena(), context.functions, relations,
+                            bound.expression.source(), 0, {}};
+  const exec::Scope scope = exec::Scope::of_table(table.name.name, column_kinds(table));
+  exec::bind_expression(bound.expression.root(), scope, binding);
+  bound.uses_engine = binding.engine_calls > 0;
+  if (!binding.literals.empty()) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("the expression of column \"{}\" names a file", column.name),
+                "a computed column reads media from columns; put the file into one");
+  }
+  const auto kind = exec::infer_kind(bound.expression.node(), scope, binding.kinds());
+  if (kind && column.media_kind() && *kind != *column.media_kind()) {
+    throw Error(ErrorCode::kType,
+                fmt::format("column \"{}\" is {}, but its expression gives {}", column.name,
+                            exec::with_article(*column.media_kind()), exec::with_article(*kind)));
+  }
+  sql::Statement copy = sql::parse_expression(sql::deparse_expression(bound.expression.node()));
+  catalog::use_store_names(table, copy.root(), copy.arena());
+  bound.store_sql = sql::deparse_expression(copy.node());
+  return bound;
+}
+
+}  // namespace coppice::engine

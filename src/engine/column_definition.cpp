@@ -1,0 +1,162 @@
+#include "engine/column_definition.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "catalog/expressions.h"
+#include "catalog/store_ddl.h"
+#include "engine/bound_expression.h"
+
+namespace coppice::engine {
+namespace {
+
+using catalog::ColumnInfo;
+using catalog::ConstraintInfo;
+using catalog::ConstraintKind;
+using catalog::TableInfo;
+
+std::string bool_text(bool value) { return value ? "t" : "f"; }
+
+// Ids are never used again, so neither are physical columns.
+std::int64_t next_id(EngineContext& context) {
+  return context.main.exec_cached("SELECT nextval('coppice.ids')", {}).integer(0, 0);
+}
+
+void make_sequence(EngineContext& context, const TableInfo& table, ColumnInfo& column) {
+  column.sequence = fmt::format("{}_{}_seq", table.store_table(), column.physical);
+  const std::string type = column.type == "smallint" || column.type == "integer" ? column.type
+                                                                                  : "bigint";
+  context.main.exec(fmt::format("CREATE SEQUENCE {} AS {}", *column.sequence, type));
+  column.default_sql = std::nullopt;
+}
+
+// A cycle among computed columns, told as the path "a, b, a".
+void refuse_cycle(const TableInfo& table, const ColumnInfo& start, const sql::SourceText& source,
+                  std::ptrdiff_t location) {
+  std::vector<std::string> path;
+  const std::function<bool(const ColumnInfo&)> visit = [&](const ColumnInfo& column) {
+    path.push_back(column.name);
+    for (const std::string& name : catalog::columns_read(table, *column.expression)) {
+      if (name == start.name) {
+        path.push_back(name);
+        return true;
+      }
+      const ColumnInfo* read = table.find_column(name);
+      const bool seen = std::count(path.begin(), path.end(), name) > 0;
+      if (read != nullptr && read->computed() && !seen && visit(*read)) return true;
+    }
+    path.pop_back();
+    return false;
+  };
+  if (!visit(start)) return;
+  throw sql::error_at(ErrorCode::kRefused, source, location,
+                      fmt::format("computed columns depend on each other in a circle: {}",
+                                  join(path, " → ")));
+}
+
+}  // namespace
+
+void keep_column(EngineContext& context, const TableInfo& table, const ColumnInfo& column,
+                 std::int64_t from_version, std::string_view state) {
+  context.main.exec_cached(
+      "INSERT INTO coppice.columns (table_id, column_id, from_version, physical, name, position, "
+      "type, not_null, default_sql, identity, sequence, expression, uses_engine, on_error, backup, "
+      "comment, state) VALUES "
+      "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+      {std::to_string(table.table_id), std::to_string(column.id), std::to_string(from_version),
+       column.physical, column.name, std::to_string(column.position), column.type,
+       bool_text(column.not_null), column.default_sql, column.identity, column.sequence,
+       column.expression, bool_text(column.uses_engine),
+       column.on_error == catalog::OnError::kIgnore ? "ignore" : "abort", column.backup,
+       column.comment, std::string(state)});
+}
+
+ColumnInfo& add_column(EngineContext& context, TableInfo& table, const ColumnDraft& draft,
+                       std::int64_t from_version, std::string_view state) {
+  ColumnInfo column = draft.info;
+  const std::int64_t id = next_id(context);
+  if (column.id == 0) column.id = id;  // a new physical column of a known column keeps its id
+  column.physical = fmt::format("c{}", id);
+  column.filling = state == "filling";
+  if (column.position == 0) {
+    for (const ColumnInfo& other : table.columns) {
+      column.position = std::max(column.position, other.position);
+    }
+    ++column.position;
+  }
+  if (draft.serial || column.identity) make_sequence(context, table, column);
+  context.main.exec(catalog::add_physical_column(table, column));
+  if (column.sequence) {
+    context.main.exec(fmt::format("ALTER TABLE {0} ALTER {1} SET DEFAULT nextval('{2}')",
+                                  table.store_table(), column.physical, *column.sequence));
+    context.main.exec(fmt::format("ALTER SEQUENCE {} OWNED BY {}.{}", *column.sequence,
+                                  table.store_table(), column.physical));
+  }
+  column.from_version = from_version;
+  table.columns.push_back(std::move(column));
+  return table.columns.back();
+}
+
+ConstraintInfo& add_constraint(EngineContext& context, TableInfo& table,
+                               const ConstraintDraft& draft) {
+  ConstraintInfo constraint;
+  std::vector<std::string> taken;
+  for (const ConstraintInfo& other : table.constraints) taken.push_back(other.name);
+  constraint.id = next_id(context);
+  constraint.name = constraint_name(table.name.name, draft, taken);
+  if (std::count(taken.begin(), taken.end(), constraint.name) > 0) {
+    throw Error(ErrorCode::kAlreadyExists,
+                fmt::format("constraint \"{}\" for relation \"{}\" already exists",
+                            constraint.name, table.name.name));
+  }
+  constraint.kind = draft.kind;
+  constraint.expression = draft.expression;
+  constraint.store_name = fmt::format("{}_k{}", table.store, constraint.id);
+  std::set<std::string> names(draft.columns.begin(), draft.columns.end());
+  if (draft.expression) names = catalog::columns_read(table, *draft.expression);
+  std::vector<std::string> ordered = draft.columns;
+  if (draft.expression) ordered.assign(names.begin(), names.end());
+  for (const std::string& name : ordered) {
+    const ColumnInfo* column = table.find_column(name);
+    COPPICE_ASSERT(column != nullptr);
+    constraint.columns.push_back(column->id);
+  }
+  context.main.exec(catalog::add_constraint(table, constraint));
+  context.main.exec_cached(
+      "INSERT INTO coppice.constraints (constraint_id, table_id, name, kind, columns, expression, "
+      "store_name) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+      {std::to_string(constraint.id), std::to_string(table.table_id), constraint.name,
+       std::string(catalog::constraint_kind_name(constraint.kind)),
+       fmt::format("{{{}}}", fmt::join(constraint.columns, ",")), constraint.expression,
+       constraint.store_name});
+  table.constraints.push_back(std::move(constraint));
+  return table.constraints.back();
+}
+
+void check_computed_column(EngineContext& context, const TableInfo& table, ColumnInfo& column,
+                           const sql::SourceText& source, std::ptrdiff_t location) {
+  refuse_cycle(table, column, source, location);
+  BoundExpression bound = bind_column_expression(context, table, column);
+  column.uses_engine = bound.uses_engine;
+  // PostgreSQL checks names and types, as for an INSERT of the expression's value.
+  const std::string probe =
+      fmt::format("INSERT INTO {} ({}) SELECT {} FROM {}", table.store_table(), column.physical,
+                  bound.store_sql, table.store_table());
+  try {
+    context.main.describe(probe);
+  } catch (const pg::ServerError& error) {
+    std::string message = error.message();
+    if (error.sqlstate() == "42804") {
+      message = fmt::format("column \"{}\" is of type {}, its expression gives another one: {}",
+                            column.name, column.type, message);
+    }
+    throw sql::error_at(error.code(), source, location,
+                        fmt::format("computed column \"{}\": {}", column.name, message),
+                        error.hint());
+  }
+}
+
+}  // namespace coppice::engine

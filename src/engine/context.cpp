@@ -1,0 +1,105 @@
+#include "engine/context.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "base/process.h"
+#include "config/config.h"
+#include "media/cache.h"
+#include "net/http_client.h"
+#include "pg/server_account.h"
+#include "workers/process_pool.h"
+
+namespace coppice::engine {
+namespace {
+
+// Media belongs to the account that function workers run as.
+std::optional<Account> worker_account() {
+  if (::geteuid() != 0) return std::nullopt;
+  return find_account("coppice");
+}
+
+pg::Connection connect_owner(const std::string& conninfo) {
+  pg::Connection connection = pg::Connection::connect({.conninfo = conninfo});
+  // Unqualified names live in public, whatever the role's settings say.
+  connection.exec("SET search_path = public");
+  return connection;
+}
+
+// Beside the program, or where `cmake --install` puts it.
+std::filesystem::path worker_program() {
+  if (const char* given = std::getenv("COPPICE_MEDIA_WORKER")) return given;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe");
+  const std::filesystem::path beside = self.parent_path() / "coppice-media";
+  if (std::filesystem::exists(beside)) return beside;
+  return self.parent_path().parent_path() / "lib" / "coppice" / "coppice-media";
+}
+
+}  // namespace
+
+EngineContext::EngineContext(const Config& configuration, DatabaseAddress database)
+    : config(configuration),
+      address(std::move(database)),
+      main(connect_owner(address.owner_conninfo)),
+      catalog(main),
+      log(main, current_author()),
+      media(configuration.home() / "media", worker_account()),
+      functions(builtin_signatures()) {}
+
+EngineContext::~EngineContext() = default;
+
+pg::Connection& EngineContext::reader() {
+  if (!reader_ || !reader_->is_alive()) {
+    reader_ = pg::Connection::connect(
+        {.conninfo = address.reader_conninfo, .role = address.reader_role});
+    reader_->exec("SET search_path = public");
+  }
+  return *reader_;
+}
+
+pg::Connection& EngineContext::side() {
+  if (!side_ || !side_->is_alive()) side_ = connect_owner(address.owner_conninfo);
+  return *side_;
+}
+
+FunctionPool& EngineContext::pool() {
+  if (pool_ == nullptr) {
+    ProcessPoolOptions options;
+    options.argv = {worker_program()};
+    options.worker_count = static_cast<int>(config.integer("workers.count"));
+    options.media_folder = config.home() / "media";
+    options.account = worker_account();
+    options.memory_limit_bytes = static_cast<std::uint64_t>(config.integer("workers.memory_mb")) << 20;
+    options.row_timeout = std::chrono::seconds(config.integer("workers.timeout_s"));
+    options.environment["COPPICE_MAX_PIXELS"] = config.text("media.max_pixels");
+    pool_ = std::make_unique<ProcessPool>(std::move(options));
+  }
+  return *pool_;
+}
+
+UrlCache* EngineContext::url_cache() {
+  if (url_cache_ == nullptr) {
+    http_ = std::make_unique<HttpClient>(clock_);
+    UrlCacheOptions options;
+    options.size_limit_bytes = static_cast<std::uintmax_t>(config.integer("media.cache_mb")) << 20;
+    url_cache_ = std::make_unique<UrlCache>(config.home() / "cache", *http_, clock_, options,
+                                            worker_account());
+  }
+  return url_cache_.get();
+}
+
+void EngineContext::check_stop() const {
+  if (stop.stop_requested()) throw Error(ErrorCode::kInterrupted, "interrupted");
+}
+
+std::string current_author() {
+  const std::string account = current_account().name;
+  const char* sudo_user = std::getenv("SUDO_USER");
+  if (account == "root" && sudo_user != nullptr && *sudo_user != '\0') {
+    return "root (for " + std::string(sudo_user) + ")";
+  }
+  return account;
+}
+
+}  // namespace coppice::engine

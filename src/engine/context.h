@@ -1,0 +1,76 @@
+// EngineContext: what every verb works with: connections, catalog, media, workers, stop.
+//
+// Model    `main` is the owner's session: it writes. `reader` is the restricted role's: queries of
+//          users run there, read-only. `side` evaluates SQL around engine functions while another
+//          session streams. reader and side are opened when first used.
+// Threads  As Engine: one thread at a time; `stop` may be requested from any.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "catalog/catalog.h"
+#include "catalog/operations.h"
+#include "engine/result_sink.h"
+#include "exec/functions.h"
+#include "media/store.h"
+#include "pg/connection.h"
+#include "workers/pool.h"
+
+namespace coppice {
+
+class Config;
+class HttpClient;
+class UrlCache;
+
+namespace engine {
+
+// How the home's database is reached.
+struct DatabaseAddress {
+  std::string owner_conninfo;
+  std::string reader_conninfo;             // may be the owner's own
+  std::optional<std::string> reader_role;  // to SET, when the reader cannot log in by itself
+  bool private_server = false;
+};
+
+struct EngineContext {
+  EngineContext(const Config& configuration, DatabaseAddress database);
+  ~EngineContext();
+
+  const Config& config;
+  DatabaseAddress address;
+  pg::Connection main;
+  catalog::Catalog catalog;
+  catalog::OperationLog log;
+  MediaStore media;
+  exec::FunctionTable functions;
+  std::stop_source stop;
+
+  pg::Connection& reader();
+  pg::Connection& side();
+  FunctionPool& pool();
+  UrlCache* url_cache();
+
+  // Throws kInterrupted once a stop was requested.
+  void check_stop() const;
+  void forget_catalog() { catalog.forget(); }
+
+ private:
+  std::optional<pg::Connection> reader_;
+  std::optional<pg::Connection> side_;
+  std::unique_ptr<FunctionPool> pool_;
+  SystemClock clock_;
+  std::unique_ptr<HttpClient> http_;
+  std::unique_ptr<UrlCache> url_cache_;
+};
+
+// Who works: "user" or, under sudo, "root (for user)".
+std::string current_author();
+
+}  // namespace engine
+}  // namespace coppice

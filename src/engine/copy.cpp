@@ -1,0 +1,165 @@
+#include "engine/copy.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "base/files.h"
+#include "base/text.h"
+#include "catalog/expressions.h"
+#include "engine/statement_tools.h"
+#include "pg/copy.h"
+#include "sql/deparse.h"
+#include "sql/read.h"
+
+namespace coppice::engine {
+namespace {
+
+using catalog::ColumnInfo;
+using catalog::TableInfo;
+using sql::as;
+
+constexpr std::array<std::string_view, 11> kCopyOptions = {
+    "format",       "header",         "delimiter", "null",       "quote",  "escape",
+    "encoding",     "force_not_null", "force_null", "force_quote", "freeze"};
+
+// The options, checked by name and written again: values are literals, never spliced text.
+std::string options_text(const PgQuery__CopyStmt& copy, const sql::Statement& statement) {
+  std::vector<std::string> parts;
+  for (const sql::Option& option : sql::options_in(copy.n_options, copy.options)) {
+    if (std::find(kCopyOptions.begin(), kCopyOptions.end(), option.name) == kCopyOptions.end()) {
+      const std::vector<std::string> known(kCopyOptions.begin(), kCopyOptions.end());
+      throw statement.error(ErrorCode::kNotFound, option.location,
+                            fmt::format("COPY option \"{}\" is not known", option.name),
+                            did_you_mean(option.name, known));
+    }
+    if (option.name.starts_with("force_") || option.name == "freeze") {
+      throw statement.error(ErrorCode::kUnsupported, option.location,
+                            fmt::format("COPY option {} is not supported", option.name));
+    }
+    parts.push_back(option.value ? option.name + " " + sql::quote_literal(*option.value)
+                                 : option.name);
+  }
+  return parts.empty() ? "" : "WITH (" + join(parts, ", ") + ")";
+}
+
+std::string file_of(const PgQuery__CopyStmt& copy, const sql::Statement& statement) {
+  if (copy.filename == nullptr || *copy.filename == '\0') {
+    throw statement.error(ErrorCode::kUnsupported, -1,
+                          "COPY FROM STDIN and TO STDOUT have no stream here",
+                          "name a file, or use: coppice insert TABLE --from -, coppice export");
+  }
+  return copy.filename;
+}
+
+}  // namespace
+
+DataSource file_source(const std::filesystem::path& file) {
+  auto reader = std::make_shared<FileReader>(file);
+  auto buffer = std::make_shared<std::string>(64 << 10, '\0');
+  return [reader, buffer]() -> std::string_view {
+    return {buffer->data(), reader->read(buffer->data(), buffer->size())};
+  };
+}
+
+CopyRequest read_copy(const sql::Statement& statement) {
+  const auto& copy = *as<PgQuery__CopyStmt>(statement.node());
+  CopyRequest request;
+  request.columns = sql::names_in(copy.n_attlist, copy.attlist);
+  request.options = options_text(copy, statement);
+  if (copy.where_clause != nullptr) request.where = sql::deparse_expression(copy.where_clause);
+  const std::filesystem::path file = file_of(copy, statement);
+  request.open = [file] { return file_source(file); };
+  return request;
+}
+
+namespace {
+
+std::string copy_statement(const TableInfo& table, const std::string& store_name,
+                           const CopyRequest& request) {
+  std::vector<std::string> physical;
+  std::vector<std::string> known;
+  for (const ColumnInfo* column : table.visible_columns()) {
+    known.push_back(column->name);
+    if (request.columns.empty() && !column->computed()) physical.push_back(column->physical);
+  }
+  for (const std::string& name : request.columns) {
+    const ColumnInfo* column = table.find_column(name);
+    if (column == nullptr) {
+      throw Error(ErrorCode::kNotFound,
+                  fmt::format("column \"{}\" of relation \"{}\" does not exist", name,
+                              table.name.name),
+                  did_you_mean(name, known));
+    }
+    if (column->computed()) {
+      throw Error(ErrorCode::kRefused,
+                  fmt::format("column \"{}\" cannot be copied into: it is computed", name),
+                  "leave it out of the column list");
+    }
+    physical.push_back(column->physical);
+  }
+  std::string sql = fmt::format("COPY {} ({}) FROM STDIN {}", store_name, join(physical, ", "),
+                                request.options);
+  if (!request.where.empty()) sql += " WHERE " + catalog::in_store_names(table, request.where);
+  return sql;
+}
+
+std::uint64_t send_all(EngineContext& context, const std::string& sql, const DataSource& source) {
+  pg::CopyIn copy(context.main, sql);
+  for (std::string_view piece = source(); !piece.empty(); piece = source()) {
+    context.check_stop();
+    copy.write(piece);
+  }
+  return copy.finish();
+}
+
+}  // namespace
+
+std::uint64_t copy_into(EngineContext& context, const TableInfo& table,
+                        const std::string& store_name, const CopyRequest& request) {
+  return send_all(context, copy_statement(table, store_name, request), request.open());
+}
+
+void DirectCopy::plan(EngineContext&, const TableInfo& table) {
+  planned_ = copy_statement(table, table.store_table(), request_);
+}
+
+void DirectCopy::write(EngineContext& context, const catalog::Operation&,
+                       const std::vector<std::int64_t>&, catalog::RowCounts& counts) {
+  counts.inserted = static_cast<std::int64_t>(send_all(context, planned_, request_.open()));
+}
+
+std::uint64_t copy_to_file(EngineContext& context, sql::Statement& statement,
+                           const SqlParameters& parameters) {
+  if (!statement.parameters().empty()) {
+    bind_parameters(statement, parameters);
+    throw statement.error(ErrorCode::kUnsupported, -1, "COPY takes no parameters",
+                          "use: coppice export \"SELECT …\"");
+  }
+  resolve_versions(context, statement);
+  const auto& copy = *as<PgQuery__CopyStmt>(statement.node());
+  const std::filesystem::path file = file_of(copy, statement);
+  std::string source;
+  if (copy.query != nullptr) {
+    source = "(" + sql::deparse(copy.query) + ")";
+  } else {
+    const std::vector<std::string> columns = sql::names_in(copy.n_attlist, copy.attlist);
+    // A view can only be copied as a query.
+    source = fmt::format("(SELECT {} FROM {})", columns.empty() ? "*" : identifier_list(columns),
+                         sql::relation_name(*copy.relation).text());
+  }
+  FileDescriptor output(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!output) throw_errno("write " + file.string());
+  pg::CopyOut stream(context.reader(),
+                     fmt::format("COPY {} TO STDOUT {}", source, options_text(copy, statement)));
+  std::uint64_t rows = 0;
+  while (const auto piece = stream.read()) {
+    if (++rows % 1024 == 0) context.check_stop();
+    write_all(output.get(), *piece, file.string());
+  }
+  return rows;
+}
+
+}  // namespace coppice::engine

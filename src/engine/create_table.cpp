@@ -1,0 +1,213 @@
+#include "engine/create_table.h"
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "catalog/store_ddl.h"
+#include "engine/column_definition.h"
+#include "engine/migrations.h"
+#include "engine/schema_change.h"
+#include "pg/transaction.h"
+#include "sql/read.h"
+
+namespace coppice::engine {
+namespace {
+
+using catalog::TableInfo;
+using catalog::TablePointer;
+using sql::as;
+
+void check_schema(EngineContext& context, const std::string& schema) {
+  if (context.catalog.has_schema(schema)) return;
+  throw Error(ErrorCode::kNotFound, fmt::format("schema \"{}\" does not exist", schema),
+              did_you_mean(schema, context.catalog.all_schemas()).empty()
+                  ? fmt::format("create it: CREATE SCHEMA {}", sql::quote_identifier(schema))
+                  : did_you_mean(schema, context.catalog.all_schemas()));
+}
+
+// Tree, table and version 0.
+void keep_table(EngineContext& context, TableInfo& table, std::string_view statement) {
+  pg::Connection& connection = context.main;
+  table.tree_id = connection.exec("INSERT INTO coppice.trees DEFAULT VALUES RETURNING tree_id")
+                      .integer(0, 0);
+  table.table_id = connection
+                       .exec_params(
+                           "INSERT INTO coppice.tables (tree_id, schema_name, table_name, store_name) "
+                           "SELECT $1, $2, $3, 't' || $1 RETURNING table_id",
+                           {std::to_string(table.tree_id), table.name.schema, table.name.name})
+                       .integer(0, 0);
+  table.store = fmt::format("t{}", table.tree_id);
+  connection.exec_params(
+      "INSERT INTO coppice.operations (tree_id, op_id, table_id, table_name, kind, state, statement, "
+      "author, ended_at, version) VALUES ($1, 0, $2, $3, 'create table', 'published', $4, $5, "
+      "clock_timestamp(), 0)",
+      {std::to_string(table.tree_id), std::to_string(table.table_id),
+       table.name.schema + "." + table.name.name,
+       std::string(statement.substr(0, catalog::kStatementBytesKept)), context.log.author()});
+  connection.exec_params(
+      "INSERT INTO coppice.versions SELECT tree_id, 0, 0, published_at, 0, '{}', 0 "
+      "FROM coppice.trees WHERE tree_id = $1",
+      {std::to_string(table.tree_id)});
+}
+
+}  // namespace
+
+void create_user_view(EngineContext& context, const TableInfo& table) {
+  context.main.exec(catalog::user_view(table, false));
+  context.main.exec(catalog::user_view_guard(table));
+  if (reader_role_exists(context.main)) {
+    context.main.exec(fmt::format("GRANT SELECT ON {} TO {}", table.user_name(), kReaderRole));
+  }
+}
+
+TablePointer create_table_from(EngineContext& context, const sql::QualifiedName& name,
+                               const TableDraft& draft, const sql::SourceText& source,
+                               std::string_view statement) {
+  TableInfo table;
+  table.name = {name.schema.empty() ? "public" : name.schema, name.name};
+  check_schema(context, table.name.schema);
+  if (draft.columns.empty()) {
+    throw sql::error_at(ErrorCode::kUnsupported, source, -1, "a table needs at least one column");
+  }
+  pg::Transaction transaction(context.main);
+  try {
+    keep_table(context, table, statement);
+    for (const std::string& ddl : catalog::create_store(table)) context.main.exec(ddl);
+    for (const ColumnDraft& column : draft.columns) {
+      add_column(context, table, column, 0, "live");
+    }
+    for (std::size_t i = 0; i < draft.columns.size(); ++i) {
+      if (!table.columns[i].computed()) continue;
+      check_computed_column(context, table, table.columns[i], source, draft.columns[i].location);
+    }
+    for (const ConstraintDraft& constraint : draft.constraints) {
+      add_constraint(context, table, constraint);
+      if (constraint.kind != catalog::ConstraintKind::kPrimaryKey) continue;
+      for (catalog::ColumnInfo& column : table.columns) {
+        const auto& keys = constraint.columns;
+        if (std::find(keys.begin(), keys.end(), column.name) != keys.end()) column.not_null = true;
+      }
+    }
+    for (const catalog::ColumnInfo& column : table.columns) {
+      if (column.not_null) context.main.exec(catalog::add_not_null(table, column));
+      keep_column(context, table, column, 0, "live");
+    }
+    context.main.exec(catalog::working_view(table));
+    for (const std::string& ddl : catalog::compute_trigger(table)) context.main.exec(ddl);
+    create_user_view(context, table);
+    transaction.commit();
+  } catch (const pg::ServerError& error) {
+    throw ddl_error(error, table, source);
+  }
+  context.forget_catalog();
+  return context.catalog.table(table.name);
+}
+
+bool create_table(EngineContext& context, sql::Statement& statement, ResultSink& sink) {
+  const auto& create = *as<PgQuery__CreateStmt>(statement.node());
+  const sql::QualifiedName name = sql::relation_name(*create.relation);
+  if (create.if_not_exists && context.catalog.find_table(name) != nullptr) {
+    sink.notice(fmt::format("relation \"{}\" already exists, skipping", name.name));
+    return false;
+  }
+  const TableDraft draft = read_create_table(create, statement.source());
+  create_table_from(context, name, draft, statement.source(), statement.text());
+  return true;
+}
+
+void drop_tables(EngineContext& context, sql::Statement& statement, ResultSink& sink) {
+  const auto& drop = *as<PgQuery__DropStmt>(statement.node());
+  std::vector<TablePointer> tables;
+  for (const sql::Node* object : sql::nodes(drop.n_objects, drop.objects)) {
+    const sql::QualifiedName name = sql::object_name(object);
+    const TablePointer table = context.catalog.find_table(name);
+    if (table == nullptr) {
+      if (!drop.missing_ok) context.catalog.throw_unknown_table(name);
+      sink.notice(fmt::format("table \"{}\" does not exist, skipping", name.name));
+      continue;
+    }
+    tables.push_back(table);
+  }
+  const bool cascade = drop.behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE;
+  for (const TablePointer& table : tables) {
+    alter_in_transaction(context, [&] {
+      drop_as_of_views(context, *table);
+      context.main.exec(fmt::format("DROP VIEW {}{}", table->user_name(), cascade ? " CASCADE" : ""));
+      context.main.exec("DROP VIEW " + table->working_view());
+      context.main.exec("DROP TABLE " + table->store_table());
+      context.main.exec(fmt::format("DROP FUNCTION IF EXISTS {}_compute()", table->store_table()));
+      context.main.exec_params(
+          "INSERT INTO coppice.operations (tree_id, op_id, table_id, table_name, kind, state, "
+          "statement, author, ended_at) SELECT tree_id, last_op + 1, $2, $3, 'drop table', "
+          "'published', $4, $5, clock_timestamp() FROM coppice.trees WHERE tree_id = $1",
+          {std::to_string(table->tree_id), std::to_string(table->table_id),
+           table->name.schema + "." + table->name.name, std::string(statement.text()),
+           context.log.author()});
+      context.main.exec_params("DELETE FROM coppice.tables WHERE table_id = $1",
+                               {std::to_string(table->table_id)});
+      context.main.exec_params("DELETE FROM coppice.trees WHERE tree_id = $1",
+                               {std::to_string(table->tree_id)});
+      context.main.exec(
+          "DELETE FROM coppice.views v WHERE to_regclass(format('%I.%I', v.schema_name, "
+          "v.view_name)) IS NULL");
+    });
+    context.forget_catalog();
+  }
+}
+
+void create_schema(EngineContext& context, sql::Statement& statement, ResultSink& sink) {
+  const auto& create = *as<PgQuery__CreateSchemaStmt>(statement.node());
+  const std::string name = create.schemaname == nullptr ? "" : create.schemaname;
+  if (name.empty() || create.authrole != nullptr || create.n_schema_elts > 0) {
+    throw statement.error(ErrorCode::kUnsupported, -1,
+                          "CREATE SCHEMA takes a name and nothing else here");
+  }
+  if (name.starts_with("coppice")) {
+    throw statement.error(ErrorCode::kRefused, -1,
+                          fmt::format("schema names that begin with coppice are reserved: \"{}\"",
+                                      name));
+  }
+  if (context.catalog.has_schema(name)) {
+    if (!create.if_not_exists) {
+      throw Error(ErrorCode::kAlreadyExists, fmt::format("schema \"{}\" already exists", name));
+    }
+    sink.notice(fmt::format("schema \"{}\" already exists, skipping", name));
+    return;
+  }
+  const std::string quoted = sql::quote_identifier(name);
+  pg::Transaction transaction(context.main);
+  context.main.exec("CREATE SCHEMA " + quoted);
+  context.main.exec_params("INSERT INTO coppice.schemas VALUES ($1)", {name});
+  if (reader_role_exists(context.main)) {
+    context.main.exec(fmt::format("GRANT USAGE ON SCHEMA {} TO {}", quoted, kReaderRole));
+  }
+  transaction.commit();
+}
+
+void drop_schemas(EngineContext& context, sql::Statement& statement, ResultSink& sink) {
+  const auto& drop = *as<PgQuery__DropStmt>(statement.node());
+  for (const sql::Node* object : sql::nodes(drop.n_objects, drop.objects)) {
+    const std::string name = sql::object_name(object).name;
+    if (!context.catalog.has_schema(name)) {
+      if (!drop.missing_ok) {
+        throw Error(ErrorCode::kNotFound, fmt::format("schema \"{}\" does not exist", name),
+                    did_you_mean(name, context.catalog.all_schemas()));
+      }
+      sink.notice(fmt::format("schema \"{}\" does not exist, skipping", name));
+      continue;
+    }
+    for (const sql::QualifiedName& table : context.catalog.all_tables()) {
+      if (table.schema != name) continue;
+      throw Error(ErrorCode::kRefused,
+                  fmt::format("schema \"{}\" cannot be dropped: it holds table {}", name,
+                              table.text()),
+                  "drop its tables first, one by one: each takes its history with it");
+    }
+    pg::Transaction transaction(context.main);
+    context.main.exec("DROP SCHEMA " + sql::quote_identifier(name));
+    context.main.exec_params("DELETE FROM coppice.schemas WHERE schema_name = $1", {name});
+    transaction.commit();
+  }
+}
+
+}  // namespace coppice::engine

@@ -1,0 +1,83 @@
+#include "engine/create_table_as.h"
+
+#include <fmt/core.h>
+
+#include "engine/bound_expression.h"
+#include "engine/create_table.h"
+#include "engine/direct_write.h"
+#include "engine/insert.h"
+#include "engine/query.h"
+#include "engine/staged_write.h"
+#include "engine/statement_tools.h"
+#include "exec/binder.h"
+#include "sql/deparse.h"
+#include "sql/make.h"
+#include "sql/read.h"
+
+namespace coppice::engine {
+namespace {
+
+using sql::as;
+
+// The query's columns as a table's; media kinds are kept where they are known.
+TableDraft draft_of(EngineContext& context, sql::Statement& statement,
+                    PgQuery__SelectStmt& select, const PgQuery__IntoClause& into) {
+  CatalogKinds relations(context);
+  exec::BindContext binding{statement.arena(), context.functions, relations, statement.source(),
+                            0, {}};
+  exec::bind_select(select, binding);
+  const auto kinds = exec::columns_of(select, nullptr, binding.kinds());
+  resolve_versions(context, statement);
+  qualify_media_types(sql::message_of(statement.node()), statement.arena());
+  const std::string sent =
+      sql::deparse(sql::make::wrap(statement.arena(), &select));
+  std::vector<pg::Column> columns;
+  try {
+    columns = context.main.describe(sent).columns;
+  } catch (const pg::ServerError& error) {
+    throw query_error(context, error, sent, statement);
+  }
+  const std::vector<std::string> names = sql::names_in(into.n_col_names, into.col_names);
+  TableDraft draft;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    ColumnDraft column;
+    column.info.name = i < names.size() ? names[i] : columns[i].name;
+    column.info.type = columns[i].type_name;
+    if (kinds && i < kinds->size() && (*kinds)[i].kind) {
+      column.info.type = catalog::media_kind_name(*(*kinds)[i].kind);
+    }
+    draft.columns.push_back(std::move(column));
+  }
+  return draft;
+}
+
+}  // namespace
+
+void create_table_as(EngineContext& context, sql::Statement& statement,
+                     const SqlParameters& parameters, ResultSink& sink) {
+  auto& create = *as<PgQuery__CreateTableAsStmt>(statement.node());
+  const sql::QualifiedName name = sql::relation_name(*create.into->rel);
+  if (create.if_not_exists && context.catalog.find_table(name) != nullptr) {
+    sink.notice(fmt::format("relation \"{}\" already exists, skipping", name.name));
+    return sink.done("CREATE TABLE AS", std::nullopt);
+  }
+  auto* select = as<PgQuery__SelectStmt>(create.query);
+  if (select == nullptr) {
+    throw statement.error(ErrorCode::kUnsupported, -1, "CREATE TABLE AS takes a query here");
+  }
+  const std::string query = sql::deparse(create.query);
+  const bool with_data = !create.into->skip_data;
+  const TableDraft draft = draft_of(context, statement, *select, *create.into);
+  const auto table = create_table_from(context, name, draft, statement.source(), statement.text());
+  if (!with_data) return sink.done("CREATE TABLE AS", table->version);
+  sql::Statement insert =
+      sql::parse_statement(fmt::format("INSERT INTO {} {}", table->user_name(), query));
+  if (insert_needs_staging(context, *table, insert)) {
+    return run_staged_insert(context, *table, insert, parameters, sink);
+  }
+  DirectInsert write(std::string(insert.text()), parameters);
+  const WriteOutcome outcome = run_direct_write(context, table->name, statement.text(), write);
+  sink.done(fmt::format("SELECT {}", outcome.counts.inserted), outcome.version);
+}
+
+}  // namespace coppice::engine

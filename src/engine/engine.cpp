@@ -1,0 +1,3 @@
+#include "engine/engine.h"
+
+int coppice_engine_placeholder;

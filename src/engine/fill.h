@@ -1,0 +1,39 @@
+// Fills: giving existing rows the value of a new physical column, without blocking anybody.
+//
+// Model    begin_fill() adds the hidden column: from then on every operation computes it for the
+//          rows it writes. run_fill() computes it for the rows that were there, range by range of at
+//          most 10,000, each range a short transaction that also keeps the progress; then the
+//          column is published. A killed fill is taken up by resume_fills() where it stopped.
+// Errors   kComputation names row, column and cause: the hidden column is then removed again.
+#pragma once
+
+#include "engine/context.h"
+#include "engine/table_draft.h"
+#include "sql/source_text.h"
+
+namespace coppice::engine {
+
+enum class FillKind {
+  kAddColumn,         // a new column
+  kChangeExpression,  // a computed column's expression
+  kChangeType,        // a base column's type; the expression gives the new value from the old
+  kRecompute,         // the same expression again
+};
+
+struct FillRequest {
+  sql::QualifiedName table;
+  FillKind kind = FillKind::kAddColumn;
+  ColumnDraft column;  // with the id of the column it replaces, 0 for a new one
+  std::string statement;
+  sql::SourceText source;
+};
+
+// Begins, runs and publishes; returns the version.
+std::int64_t fill_column(EngineContext& context, const FillRequest& request, ResultSink& sink);
+
+// Takes up the fills whose process ended. Returns how many were finished.
+int resume_fills(EngineContext& context, ResultSink& sink);
+// Removes the hidden column of an interrupted fill.
+void discard_fill(EngineContext& context, std::int64_t tree_id, std::int64_t op_id);
+
+}  // namespace coppice::engine

@@ -1,0 +1,258 @@
+#include "engine/fill_ranges.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include "base/crash_point.h"
+#include "catalog/error_translation.h"
+#include "catalog/expressions.h"
+#include "engine/bound_expression.h"
+#include "engine/compute.h"
+#include "pg/conninfo.h"
+#include "pg/transaction.h"
+
+namespace coppice::engine {
+namespace {
+
+using catalog::ColumnInfo;
+using catalog::Operation;
+using catalog::TableInfo;
+
+constexpr int kRowsPerBatch = 512;  // of engine functions: what a kill may cost
+
+// One fill while it runs.
+class Filler {
+ public:
+  Filler(EngineContext& context, const Operation& operation, const TableInfo& table,
+         const ColumnInfo& column, FillPosition position, ResultSink& sink)
+      : context_(context),
+        operation_(operation),
+        table_(table),
+        column_(column),
+        position_(position),
+        sink_(sink),
+        what_(fmt::format("filling {}.{}", table.user_name(), column.name)) {}
+
+  std::int64_t run() {
+    count_rows();
+    if (column_.uses_engine) {
+      fill_by_engine();
+    } else {
+      fill_by_sql();
+    }
+    return errors_;
+  }
+
+ private:
+  struct Bound {
+    std::int64_t from = 0;
+    std::int64_t row = 0;
+  };
+
+  std::string rows_to_do() const {
+    return fmt::format("_to = {} AND (_from, _row) > ({}, {}) AND _from <= {}",
+                       catalog::kCurrentText, position_.after_from, position_.after_row,
+                       position_.high_op);
+  }
+
+  void count_rows() {
+    total_ = context_.main
+                 .exec(fmt::format("SELECT count(*) FROM {} WHERE {}", table_.store_table(),
+                                   rows_to_do()))
+                 .integer(0, 0);
+  }
+
+  // The progress is kept in the transaction that stores the range.
+  void advance(const Bound& bound, std::int64_t rows) {
+    done_ += rows;
+    context_.main.exec_cached(
+        "UPDATE coppice.operations SET progress_done = $3, progress_total = $4, "
+        "detail = jsonb_set(detail, '{after}', jsonb_build_array($5::bigint, $6::bigint)) "
+        "WHERE tree_id = $1 AND op_id = $2",
+        {std::to_string(operation_.tree_id), std::to_string(operation_.op_id),
+         std::to_string(done_), std::to_string(total_), std::to_string(bound.from),
+         std::to_string(bound.row)});
+  }
+
+  void finish_range(const Bound& bound) {
+    position_.after_from = bound.from;
+    position_.after_row = bound.row;
+    sink_.progress({what_, static_cast<std::uint64_t>(done_), static_cast<std::uint64_t>(total_)});
+    reach_crash_point("fill.range_stored");
+    context_.check_stop();
+  }
+
+  // The last row of the next range of `rows` rows; nullopt when there are no rows left.
+  std::optional<Bound> range_end(int rows) {
+    const pg::Result range = context_.main.exec(
+        fmt::format("SELECT _from, _row FROM (SELECT _from, _row FROM {} WHERE {} "
+                    "ORDER BY _from, _row LIMIT {}) r ORDER BY _from DESC, _row DESC LIMIT 1",
+                    table_.store_table(), rows_to_do(), rows));
+    if (range.rows() == 0) return std::nullopt;
+    return Bound{range.integer(0, 0), range.integer(0, 1)};
+  }
+
+  void fill_by_sql() {
+    const BoundExpression bound = bind_column_expression(context_, table_, column_);
+    while (const auto end = range_end(kRowsPerRange)) {
+      reach_crash_point("fill.range_computed");
+      pg::Transaction transaction(context_.main);
+      const std::int64_t rows = fill_range(bound.store_sql, *end);
+      advance(*end, rows);
+      transaction.commit();
+      finish_range(*end);
+    }
+  }
+
+  // One statement for the range; when a row fails, halves of it, down to that row.
+  std::int64_t fill_range(const std::string& expression, const Bound& end) {
+    const std::string condition =
+        fmt::format("{} AND (_from, _row) <= ({}, {})", rows_to_do(), end.from, end.row);
+    pg::Savepoint savepoint(context_.main);
+    try {
+      const pg::Result updated = context_.main.exec(
+          fmt::format("UPDATE {} SET {} = {} WHERE {}", table_.store_table(), column_.physical,
+                      expression, condition));
+      savepoint.release();
+      return static_cast<std::int64_t>(updated.affected_rows());
+    } catch (const pg::ServerError& error) {
+      savepoint.rollback();
+      if (pg::is_retryable(error) || error.code() == ErrorCode::kInterrupted) throw;
+      return fill_halves(expression, condition, error);
+    }
+  }
+
+  std::int64_t fill_halves(const std::string& expression, const std::string& condition,
+                           const pg::ServerError& error) {
+    const pg::Result rows = context_.main.exec(
+        fmt::format("SELECT _from, _row FROM {} WHERE {} ORDER BY _from, _row",
+                    table_.store_table(), condition));
+    if (rows.rows() == 0) return 0;
+    if (rows.rows() == 1) {
+      fail_row(rows.integer(0, 0), rows.integer(0, 1), error);
+      return 1;
+    }
+    const int middle = rows.rows() / 2 - 1;
+    const Bound half{rows.integer(middle, 0), rows.integer(middle, 1)};
+    const Bound end{rows.integer(rows.rows() - 1, 0), rows.integer(rows.rows() - 1, 1)};
+    const FillPosition kept = position_;
+    std::int64_t done = fill_range(expression, half);
+    position_.after_from = half.from;
+    position_.after_row = half.row;
+    done += fill_range(expression, end);
+    position_ = kept;
+    return done;
+  }
+
+  void fail_row(std::int64_t from, std::int64_t row, const pg::ServerError& error) {
+    if (column_.on_error == catalog::OnError::kAbort) {
+      std::vector<std::string> fields;
+      for (const ColumnInfo* named : naming_columns(table_)) {
+        fields.push_back(fmt::format("{} || ' = ' || coalesce({}::text, 'NULL')",
+                                     pg::quote_literal(named->name), named->physical));
+      }
+      const pg::Result name = context_.main.exec(
+          fmt::format("SELECT concat_ws(', ', {}) FROM {} WHERE _from = {} AND _row = {}",
+                      fmt::join(fields, ", "), table_.store_table(), from, row));
+      throw Error(ErrorCode::kComputation,
+                  fmt::format("computed column \"{}\" of {} failed for the row with {}: {}",
+                              column_.name, table_.user_name(), name.text(0, 0),
+                              error.fields().primary),
+                  "correct the row, or let such cells be NULL: OPTIONS (on_error 'ignore')");
+    }
+    note_error(row, error.sqlstate(), error.fields().primary);
+  }
+
+  void note_error(std::int64_t row, const std::string& type, const std::string& message) {
+    context_.main.exec_cached(
+        "SELECT coppice.note_cell_error($1, $2, $3, $4, $5, $6)",
+        {std::to_string(table_.table_id), std::to_string(column_.id), std::to_string(row),
+         std::to_string(operation_.op_id), type, message});
+    ++errors_;
+  }
+
+  void fill_by_engine() {
+    const std::string from =
+        fmt::format("{} AS {}", table_.working_view(), sql::quote_identifier(table_.name.name));
+    const std::vector<ComputeRound> rounds = plan_rounds(context_, table_, {&column_}, from);
+    std::string naming;
+    for (const ColumnInfo* column : naming_columns(table_)) {
+      naming += fmt::format(", {}", sql::quote_identifier(column->name));
+    }
+    const std::string fields = fmt::format("_from, _row{}, {}", naming, rounds[0].plan.select_list());
+    for (;;) {
+      const pg::Result rows = context_.main.exec(
+          fmt::format("SELECT {} FROM {} WHERE {} ORDER BY _from, _row LIMIT {}", fields, from,
+                      rows_to_do(), kRowsPerBatch));
+      if (rows.rows() == 0) return;
+      store_batch(rows, compute_batch(rows, rounds[0]));
+    }
+  }
+
+  ComputedBatch compute_batch(const pg::Result& rows, const ComputeRound& round) {
+    const std::vector<const ColumnInfo*> naming = naming_columns(table_);
+    const int first = 2 + static_cast<int>(naming.size());
+    exec::TextBatch batch;
+    batch.row_count = static_cast<std::size_t>(rows.rows());
+    for (std::size_t i = 0; i < round.plan.source_targets().size(); ++i) {
+      exec::TextColumn values;
+      for (int row = 0; row < rows.rows(); ++row) {
+        const auto value = rows.value(row, first + static_cast<int>(i));
+        values.push_back(value ? exec::TextCell(std::string(*value)) : exec::TextCell());
+      }
+      batch.columns.push_back(std::move(values));
+    }
+    return compute_round(context_, table_, round, batch, [&](std::size_t row) {
+      std::vector<std::string> parts;
+      for (std::size_t i = 0; i < naming.size(); ++i) {
+        const auto value = rows.value(static_cast<int>(row), 2 + static_cast<int>(i));
+        parts.push_back(fmt::format("{} = {}", naming[i]->name, value.value_or("NULL")));
+      }
+      return fmt::format("the row with {}", fmt::join(parts, ", "));
+    });
+  }
+
+  void store_batch(const pg::Result& rows, const ComputedBatch& computed) {
+    reach_crash_point("fill.range_computed");
+    std::vector<std::int64_t> froms, ids;
+    for (int row = 0; row < rows.rows(); ++row) {
+      froms.push_back(rows.integer(row, 0));
+      ids.push_back(rows.integer(row, 1));
+    }
+    pg::Transaction transaction(context_.main);
+    context_.main.exec_params(
+        fmt::format("UPDATE {} t SET {} = v.x::{} FROM unnest($1::bigint[], $2::bigint[], "
+                    "$3::text[]) AS v(f, r, x) WHERE t._from = v.f AND t._row = v.r AND t._to = {}",
+                    table_.store_table(), column_.physical, catalog::store_type(column_.type),
+                    catalog::kCurrentText),
+        {bigint_array(froms), bigint_array(ids), text_array(computed.columns[0])});
+    for (const FailedCell& failed : computed.failures) {
+      note_error(ids[failed.row], failed.failure.type, failed.failure.message);
+    }
+    const Bound end{froms.back(), ids.back()};
+    advance(end, rows.rows());
+    transaction.commit();
+    finish_range(end);
+  }
+
+  EngineContext& context_;
+  const Operation& operation_;
+  const TableInfo& table_;
+  const ColumnInfo& column_;
+  FillPosition position_;
+  ResultSink& sink_;
+  std::string what_;
+  std::int64_t done_ = 0;
+  std::int64_t total_ = 0;
+  std::int64_t errors_ = 0;
+};
+
+}  // namespace
+
+std::int64_t fill_ranges(EngineContext& context, const Operation& operation,
+                         const TableInfo& table, const ColumnInfo& column, FillPosition position,
+                         ResultSink& sink) {
+  return Filler(context, operation, table, column, position, sink).run();
+}
+
+}  // namespace coppice::engine

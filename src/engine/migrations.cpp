@@ -1,0 +1,110 @@
+#include "engine/migrations.h"
+
+#include <fmt/core.h>
+
+#include "base/sha256.h"
+#include "base/text.h"
+#include "catalog/schema.h"
+#include "exec/stubs.h"
+#include "pg/conninfo.h"
+#include "pg/transaction.h"
+#include "workers/signature.h"
+
+namespace coppice::engine {
+namespace {
+
+// Any number that no other program is likely to use for pg_advisory_xact_lock.
+constexpr std::string_view kMigrationLock = "4850187129";
+
+std::string meta_value(pg::Connection& connection, const std::string& key) {
+  const pg::Result row =
+      connection.exec_params("SELECT value FROM coppice.meta WHERE key = $1", {key});
+  return row.rows() > 0 ? std::string(row.text(0, 0)) : std::string();
+}
+
+void set_meta(pg::Connection& connection, const std::string& key, const std::string& value) {
+  connection.exec_params(
+      "INSERT INTO coppice.meta VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = $2",
+      {key, value});
+}
+
+// Makes the role that reads, where the server lets us; says whether it is there.
+bool ensure_reader_role(pg::Connection& connection) {
+  if (reader_role_exists(connection)) return true;
+  const pg::Result allowed = connection.exec(
+      "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user");
+  if (allowed.rows() == 0 || !allowed.boolean(0, 0)) return false;
+  pg::Savepoint savepoint(connection);
+  try {
+    connection.exec(fmt::format("CREATE ROLE {} LOGIN", kReaderRole));
+    // A role that is not a superuser must be a member to SET ROLE.
+    connection.exec(fmt::format("DO $$ BEGIN IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = "
+                                "current_user) THEN EXECUTE format('GRANT {} TO %I', current_user);"
+                                " END IF; END $$",
+                                kReaderRole));
+    savepoint.release();
+  } catch (const pg::ServerError&) {
+    savepoint.rollback();  // made by another home of this server at this moment
+    return reader_role_exists(connection);
+  }
+  return true;
+}
+
+void grant_reader(pg::Connection& connection) {
+  const pg::Result database = connection.exec("SELECT current_database()");
+  const std::string quoted = pg::quote_identifier(database.text(0, 0));
+  for (const std::string& statement : {
+           fmt::format("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}", quoted, kReaderRole),
+           fmt::format("GRANT USAGE ON SCHEMA public, coppice, coppice_asof TO {}", kReaderRole),
+           std::string("REVOKE CREATE ON SCHEMA public FROM PUBLIC"),
+           fmt::format("CREATE SCHEMA IF NOT EXISTS {0} AUTHORIZATION {0}", kReaderRole),
+       }) {
+    connection.exec(statement);
+  }
+}
+
+void create_catalog(pg::Connection& connection) {
+  connection.exec(std::string(catalog::schema_text()));
+  set_meta(connection, "format", std::to_string(kCatalogFormat));
+  if (ensure_reader_role(connection)) grant_reader(connection);
+}
+
+std::string stubs_digest(const std::string& stubs) { return to_hex(sha256(stubs)); }
+
+}  // namespace
+
+bool reader_role_exists(pg::Connection& connection) {
+  return connection
+             .exec_params("SELECT 1 FROM pg_roles WHERE rolname = $1", {std::string(kReaderRole)})
+             .rows() > 0;
+}
+
+std::optional<int> catalog_format(pg::Connection& connection) {
+  const pg::Result found = connection.exec("SELECT to_regclass('coppice.meta') IS NOT NULL");
+  if (!found.boolean(0, 0)) return std::nullopt;
+  const std::string text = meta_value(connection, "format");
+  return text.empty() ? 0 : std::stoi(text);
+}
+
+bool migrate(pg::Connection& connection) {
+  const std::string stubs = exec::stubs_sql(builtin_signatures());
+  const std::optional<int> before = catalog_format(connection);
+  if (before && *before > kCatalogFormat) {
+    throw Error(ErrorCode::kNewerFormat,
+                fmt::format("the database has catalog format {}, this program reads up to {}",
+                            *before, kCatalogFormat),
+                "use the coppice program that wrote it, or a newer one");
+  }
+  if (before && meta_value(connection, "stubs") == stubs_digest(stubs)) return false;
+  pg::Transaction transaction(connection);
+  connection.exec(fmt::format("SELECT pg_advisory_xact_lock({})", kMigrationLock));
+  if (!catalog_format(connection)) create_catalog(connection);
+  if (meta_value(connection, "stubs") != stubs_digest(stubs)) {
+    connection.exec(stubs);
+    set_meta(connection, "stubs", stubs_digest(stubs));
+  }
+  transaction.commit();
+  return true;
+}
+
+}  // namespace coppice::engine

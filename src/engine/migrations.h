@@ -1,0 +1,27 @@
+// Migrations: brings a database to the catalog format of this program.
+//
+// Errors   kNewerFormat for a database that a newer Coppice wrote.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "pg/connection.h"
+
+namespace coppice::engine {
+
+inline constexpr int kCatalogFormat = 1;
+
+// The role that users' queries run as; the same for every home of a server.
+inline constexpr std::string_view kReaderRole = "coppice_reader";
+
+// nullopt: the database has no catalog.
+std::optional<int> catalog_format(pg::Connection& connection);
+// Creates or upgrades the catalog, the engine function stubs and the reader's rights, each in one
+// transaction under a lock that keeps other processes out. Does nothing when all is current.
+// Returns true when it changed something.
+bool migrate(pg::Connection& connection);
+// True when the restricted role exists here; servers may forbid making it.
+bool reader_role_exists(pg::Connection& connection);
+
+}  // namespace coppice::engine

@@ -1,0 +1,18 @@
+// Making and opening a home: its folders, its server and its catalog.
+//
+// Errors   kNotFound for a home that was never made, kNewerFormat, and those of the server.
+#pragma once
+
+#include <memory>
+
+#include "engine/context.h"
+
+namespace coppice::engine {
+
+// Makes what is missing. True when there was no home before.
+bool make_home(const Config& config, ResultSink& sink);
+std::unique_ptr<EngineContext> open_home(const Config& config);
+// Stops the private server; false when none ran or the home uses an existing server.
+bool stop_home(const Config& config);
+
+}  // namespace coppice::engine

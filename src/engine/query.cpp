@@ -1,0 +1,153 @@
+#include "engine/query.h"
+
+#include <fmt/core.h>
+
+#include <array>
+
+#include "base/text.h"
+#include "engine/emit.h"
+#include "engine/engine_query.h"
+#include "engine/statement_tools.h"
+#include "exec/binder.h"
+#include "pg/transaction.h"
+#include "sql/deparse.h"
+#include "sql/lexer.h"
+#include "sql/read.h"
+#include "sql/references.h"
+
+namespace coppice::engine {
+namespace {
+
+using sql::as;
+
+// The statement as PostgreSQL is to see it: the user's own text where nothing had to change, so
+// that its positions are the user's too.
+std::string text_for_server(sql::Statement& statement, bool changed) {
+  if (!changed && statement.parameters().empty()) return std::string(statement.text());
+  return sql::deparse(statement.node());
+}
+
+bool reads_versions(sql::Statement& statement) {
+  for (const sql::RelationUse& use : sql::collect_relations(statement.node())) {
+    if (sql::versioned_relation_name(*use.relation).version) return true;
+  }
+  return false;
+}
+
+bool names_media_type(sql::Statement& statement) {
+  bool found = false;
+  sql::walk(statement.node(), [&](sql::Message& message) {
+    const auto* type = as<PgQuery__TypeName>(message);
+    if (type != nullptr && type->n_names == 1) {
+      const auto* name = as<PgQuery__String>(type->names[0]);
+      found = found || (name != nullptr && catalog::media_kind_of_type(name->sval).has_value());
+    }
+    return found ? sql::Visit::kStop : sql::Visit::kInto;
+  });
+  return found;
+}
+
+// Where the same token, counted in the same way, stands in the user's text; -1 when it does not.
+std::ptrdiff_t place_in_source(std::string_view sent, int position, std::string_view source) {
+  if (position <= 0) return -1;
+  const std::size_t wanted =
+      sql::byte_offset_of_character(sent, static_cast<std::size_t>(position - 1));
+  if (sent == source) return static_cast<std::ptrdiff_t>(wanted);
+  std::string token;
+  int occurrence = 0;
+  sql::Lexer in_sent(sent);
+  std::vector<std::string> before;
+  for (sql::Token t = in_sent.next(); t.kind != sql::TokenKind::kEnd; t = in_sent.next()) {
+    if (t.begin == wanted) {
+      token = in_sent.text(t);
+      break;
+    }
+    before.emplace_back(in_sent.text(t));
+  }
+  if (token.empty()) return -1;
+  for (const std::string& other : before) occurrence += other == token ? 1 : 0;
+  std::vector<std::ptrdiff_t> places;
+  sql::Lexer in_source(source);
+  for (sql::Token t = in_source.next(); t.kind != sql::TokenKind::kEnd; t = in_source.next()) {
+    if (in_source.text(t) == token) places.push_back(static_cast<std::ptrdiff_t>(t.begin));
+  }
+  if (places.empty()) return -1;
+  const std::size_t index = std::min(static_cast<std::size_t>(occurrence), places.size() - 1);
+  return places[index];
+}
+
+// "relation does not exist", "column does not exist": with the nearest name we know.
+std::string nearest_hint(EngineContext& context, const pg::ServerError& error) {
+  if (!error.hint().empty()) return error.hint();
+  if (error.sqlstate() == "42883") return exec::unknown_function_hint(error, context.functions);
+  const std::string& primary = error.fields().primary;
+  const std::size_t begin = primary.find('"');
+  const std::size_t end = primary.find('"', begin + 1);
+  if (error.sqlstate() != "42P01" || end == std::string::npos) return {};
+  const std::string wanted = primary.substr(begin + 1, end - begin - 1);
+  std::vector<std::string> names;
+  for (const auto& list : {context.catalog.all_tables(), context.catalog.all_views()}) {
+    for (const sql::QualifiedName& name : list) {
+      names.push_back(name.schema + "." + name.name);
+      if (name.schema == "public") names.push_back(name.name);
+    }
+  }
+  return did_you_mean(wanted, names);
+}
+
+}  // namespace
+
+Error query_error(EngineContext& context, const pg::ServerError& error, std::string_view sent,
+                  const sql::Statement& statement) {
+  const std::ptrdiff_t place =
+      place_in_source(sent, error.fields().position, statement.text());
+  return statement.error(error.code(), place, error.message(), nearest_hint(context, error));
+}
+
+void run_explain(EngineContext& context, sql::Statement& statement,
+                 const SqlParameters& parameters, ResultSink& sink) {
+  auto& explain = *as<PgQuery__ExplainStmt>(statement.node());
+  if (as<PgQuery__SelectStmt>(explain.query) == nullptr) {
+    throw statement.error(ErrorCode::kUnsupported, -1, "only queries can be explained",
+                          "EXPLAIN SELECT …");
+  }
+  const std::vector<pg::Parameter> values = bind_parameters(statement, parameters);
+  if (exec::mentions_engine_function(statement.node(), context.functions) ||
+      reads_engine_view(context, statement)) {
+    return explain_engine_query(context, statement, values, sink);
+  }
+  resolve_versions(context, statement);
+  qualify_media_types(sql::message_of(statement.node()), statement.arena());
+  const std::string sent = sql::deparse(statement.node());
+  try {
+    pg::Transaction transaction(context.reader(), pg::TransactionMode::kReadOnlySnapshot);
+    emit_result(context, context.reader().exec_params(sent, values), sink);
+  } catch (const pg::ServerError& error) {
+    throw query_error(context, error, sent, statement);
+  }
+}
+
+std::uint64_t run_query(EngineContext& context, sql::Statement& statement,
+                        const SqlParameters& parameters, ResultSink& sink) {
+  const std::vector<pg::Parameter> values = bind_parameters(statement, parameters);
+  if (exec::mentions_engine_function(statement.node(), context.functions) ||
+      reads_engine_view(context, statement)) {
+    return run_engine_query(context, statement, values, sink);
+  }
+  const bool changed = reads_versions(statement) || names_media_type(statement);
+  if (changed) {
+    resolve_versions(context, statement);
+    qualify_media_types(sql::message_of(statement.node()), statement.arena());
+  }
+  const std::string sent = text_for_server(statement, changed);
+  pg::Connection& reader = context.reader();
+  try {
+    pg::Transaction transaction(reader, pg::TransactionMode::kReadOnlySnapshot);
+    pg::RowStream stream(reader, sent, values);
+    return emit_stream(context, stream, sink);
+  } catch (const pg::ServerError& error) {
+    throw query_error(context, error, sent, statement);
+  }
+}
+
+}  // namespace coppice::engine

@@ -1,0 +1,197 @@
+#include "engine/run_sql.h"
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "engine/alter_table.h"
+#include "engine/copy.h"
+#include "engine/create_table_as.h"
+#include "engine/create_table.h"
+#include "engine/indexes.h"
+#include "engine/insert.h"
+#include "engine/query.h"
+#include "engine/session_settings.h"
+#include "engine/staged_write.h"
+#include "engine/statement_tools.h"
+#include "engine/update.h"
+#include "engine/views.h"
+#include "exec/binder.h"
+#include "sql/classify.h"
+#include "sql/read.h"
+
+namespace coppice::engine {
+namespace {
+
+using sql::as;
+using sql::StatementKind;
+
+// One statement and where it is run.
+struct Run {
+  EngineContext& context;
+  sql::Statement& statement;
+  const SqlParameters& parameters;
+  ResultSink& sink;
+
+  std::string text() const { return std::string(statement.text()); }
+};
+
+void write_directly(const Run& run, const sql::QualifiedName& table, DirectWrite& write,
+                    std::string_view tag) {
+  try {
+    const WriteOutcome outcome = run_direct_write(run.context, table, run.statement.text(), write);
+    write.emit(run.context, run.sink);
+    run.sink.done(fmt::format("{} {}", tag, outcome.counts.changed()), outcome.version);
+  } catch (const pg::ServerError& error) {
+    throw query_error(run.context, error, write.planned_text(), run.statement);
+  }
+}
+
+void insert(const Run& run) {
+  const auto& insert = *as<PgQuery__InsertStmt>(run.statement.node());
+  const catalog::TablePointer table = target_table(run.context, run.statement, *insert.relation);
+  if (insert_needs_staging(run.context, *table, run.statement)) {
+    return run_staged_insert(run.context, *table, run.statement, run.parameters, run.sink);
+  }
+  DirectInsert write(run.text(), run.parameters);
+  write_directly(run, table->name, write, "INSERT 0");
+}
+
+void update(const Run& run) {
+  const auto& update = *as<PgQuery__UpdateStmt>(run.statement.node());
+  const catalog::TablePointer table = target_table(run.context, run.statement, *update.relation);
+  if (update_needs_staging(run.context, *table, run.statement)) {
+    return run_staged_update(run.context, *table, run.statement, run.parameters, run.sink);
+  }
+  DirectUpdate write(run.text(), run.parameters);
+  write_directly(run, table->name, write, "UPDATE");
+}
+
+void remove(const Run& run) {
+  const auto& deletion = *as<PgQuery__DeleteStmt>(run.statement.node());
+  const catalog::TablePointer table = target_table(run.context, run.statement, *deletion.relation);
+  if (exec::mentions_engine_function(run.statement.node(), run.context.functions)) {
+    return run_staged_delete(run.context, *table, run.statement, run.parameters, run.sink);
+  }
+  DirectDelete write(run.text(), run.parameters);
+  write_directly(run, table->name, write, "DELETE");
+}
+
+void truncate(const Run& run) {
+  const auto& truncation = *as<PgQuery__TruncateStmt>(run.statement.node());
+  for (sql::Node* node : sql::nodes(truncation.n_relations, truncation.relations)) {
+    const auto& relation = *as<PgQuery__RangeVar>(node);
+    const catalog::TablePointer table = target_table(run.context, run.statement, relation);
+    DirectDelete write("TRUNCATE " + sql::relation_name(relation).text(), run.parameters);
+    const WriteOutcome outcome =
+        run_direct_write(run.context, table->name, run.statement.text(), write);
+    run.sink.done("TRUNCATE TABLE", outcome.version);
+  }
+}
+
+void copy_from(const Run& run) {
+  const auto& copy = *as<PgQuery__CopyStmt>(run.statement.node());
+  const catalog::TablePointer table = target_table(run.context, run.statement, *copy.relation);
+  CopyRequest request = read_copy(run.statement);
+  if (table->has_media() || table->has_engine_columns()) {
+    return run_staged_copy(run.context, *table, request, run.statement.text(), run.sink);
+  }
+  DirectCopy write(std::move(request));
+  write_directly(run, table->name, write, "COPY");
+}
+
+void drop(const Run& run, StatementKind kind) {
+  switch (kind) {
+    case StatementKind::kDropTable: drop_tables(run.context, run.statement, run.sink); break;
+    case StatementKind::kDropView: drop_views(run.context, run.statement, run.sink); break;
+    case StatementKind::kDropIndex: drop_indexes(run.context, run.statement, run.sink); break;
+    default: drop_schemas(run.context, run.statement, run.sink); break;
+  }
+}
+
+void run_statement(const Run& run) {
+  const StatementKind kind = sql::require_supported(run.statement);
+  const auto done = [&](std::string_view tag) { run.sink.done(tag, std::nullopt); };
+  switch (kind) {
+    case StatementKind::kSelect:
+    case StatementKind::kValues:
+      return done(fmt::format(
+          "SELECT {}", run_query(run.context, run.statement, run.parameters, run.sink)));
+    case StatementKind::kExplain:
+      run_explain(run.context, run.statement, run.parameters, run.sink);
+      return done("EXPLAIN");
+    case StatementKind::kInsert: return insert(run);
+    case StatementKind::kUpdate: return update(run);
+    case StatementKind::kDelete: return remove(run);
+    case StatementKind::kTruncate: return truncate(run);
+    case StatementKind::kCopyFrom: return copy_from(run);
+    case StatementKind::kCopyTo:
+      return done(fmt::format("COPY {}", copy_to_file(run.context, run.statement, run.parameters)));
+    case StatementKind::kCreateTable:
+      create_table(run.context, run.statement, run.sink);
+      return done("CREATE TABLE");
+    case StatementKind::kCreateTableAs:
+      return create_table_as(run.context, run.statement, run.parameters, run.sink);
+    case StatementKind::kCreateSchema:
+      create_schema(run.context, run.statement, run.sink);
+      return done("CREATE SCHEMA");
+    case StatementKind::kCreateView:
+      create_view(run.context, run.statement, run.sink);
+      return done("CREATE VIEW");
+    case StatementKind::kAlterTable:
+    case StatementKind::kRename:
+      return alter_table(run.context, run.statement, run.sink);
+    case StatementKind::kDropTable:
+    case StatementKind::kDropView:
+    case StatementKind::kDropIndex:
+    case StatementKind::kDropSchema:
+      drop(run, kind);
+      return done(sql::kind_name(kind));
+    case StatementKind::kCreateIndex:
+      create_index(run.context, run.statement, run.sink);
+      return done("CREATE INDEX");
+    case StatementKind::kGrant:
+      grant(run.context, run.statement);
+      return done(sql::kind_name(kind));
+    case StatementKind::kComment:
+      comment(run.context, run.statement);
+      return done("COMMENT");
+    case StatementKind::kSet:
+      set_session(run.context, run.statement);
+      return done("SET");
+    case StatementKind::kShow:
+      show_session(run.context, run.statement, run.sink);
+      return done("SHOW");
+    default:
+      throw run.statement.error(ErrorCode::kUnsupported, 0,
+                                fmt::format("{} is not supported yet", sql::kind_name(kind)));
+  }
+}
+
+std::string counted(std::size_t done) {
+  if (done == 0) return {};
+  return done == 1 ? "; the statement before it was done"
+                   : fmt::format("; the {} statements before it were done", done);
+}
+
+}  // namespace
+
+void run_script(EngineContext& context, std::string_view script, const SqlParameters& parameters,
+                ResultSink& sink) {
+  std::vector<std::string> given;
+  for (const auto& [name, value] : parameters) given.push_back(name);
+  sql::check_parameters(script, given);
+  sql::Splitter splitter(script);
+  std::size_t done = 0;
+  for (auto text = splitter.next(); text; text = splitter.next(), ++done) {
+    try {
+      context.check_stop();
+      sql::Statement statement = sql::parse(*text);
+      run_statement({context, statement, parameters, sink});
+    } catch (const Error& error) {
+      if (done == 0) throw;
+      throw Error(error.code(), error.message() + counted(done), error.hint());
+    }
+  }
+}
+
+}  // namespace coppice::engine

@@ -1,0 +1,68 @@
+// Stage: the staging table of one operation, and its way into the store.
+//
+// Model    A stage has the columns of the store, and _n (order), _old (the _from of the row it
+//          replaces; NULL for a new row), _action ('i' insert, 'u' update, 'd' delete, 'x' left
+//          out) and _round (how many rounds of computing are done).
+//          Order of work: load rows, take_media(), check_keys(), compute(), publish().
+// Threads  As the context.
+#pragma once
+
+#include <set>
+
+#include "engine/compute.h"
+#include "engine/context.h"
+
+namespace coppice::engine {
+
+class Stage {
+ public:
+  // Creates the table and notes it in the operation.
+  static Stage create(EngineContext& context, const catalog::TablePointer& table,
+                      const catalog::Operation& operation);
+  // An existing one, after an interruption.
+  static Stage reopen(EngineContext& context, const catalog::TablePointer& table,
+                      const catalog::Operation& operation);
+
+  const std::string& name() const { return name_; }  // "coppice_store.s3_7"
+  const catalog::TableInfo& table() const { return *table_; }
+  // A subselect with the user's column names, then _n, _row, _old, of rows that take part.
+  std::string user_rows() const;
+
+  // File names and URLs in media columns become media names; each is checked by its kind.
+  void take_media(const std::set<std::string>& columns, ResultSink& sink);
+  // NOT NULL, CHECK and keys over columns that are not computed: before anything is computed.
+  void check_constraints();
+  // Computes `columns` for all rows, batch by batch; rows done by an earlier process are kept.
+  void compute(const std::vector<const catalog::ColumnInfo*>& columns, ResultSink& sink);
+
+  // Moves the rows into the store and publishes. `returning` (a select list over the table's name)
+  // is evaluated over the new rows, into `returned`.
+  struct Published {
+    catalog::RowCounts counts;
+    std::optional<std::int64_t> version;
+    std::optional<pg::Result> returned;
+    bool rows_changed = false;  // nothing was published: rows it read were changed meanwhile
+  };
+  Published publish(const std::string& returning, const std::string& alias);
+  // Leaves out rows whose old version is not current any more; gives their row ids.
+  std::vector<std::int64_t> drop_stale_rows();
+  void drop();
+
+  // For a resume: what is still to be computed.
+  void keep_plan(const std::vector<const catalog::ColumnInfo*>& columns);
+  std::vector<const catalog::ColumnInfo*> kept_plan() const;
+
+ private:
+  Stage(EngineContext& context, catalog::TablePointer table, const catalog::Operation& operation);
+  void check_unique(const catalog::ConstraintInfo& constraint);
+  void store_batch(const ComputeRound& round, std::int64_t round_number,
+                   const std::vector<std::int64_t>& numbers, const std::vector<std::int64_t>& rows,
+                   const ComputedBatch& computed);
+
+  EngineContext& context_;
+  catalog::TablePointer table_;
+  catalog::Operation operation_;
+  std::string name_;
+};
+
+}  // namespace coppice::engine

@@ -1,0 +1,406 @@
+#include "engine/staged_write.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "base/crash_point.h"
+#include "base/text.h"
+#include "catalog/error_translation.h"
+#include "catalog/expressions.h"
+#include "engine/emit.h"
+#include "engine/engine_query.h"
+#include "engine/insert.h"
+#include "engine/on_conflict.h"
+#include "engine/query.h"
+#include "engine/stage.h"
+#include "engine/statement_tools.h"
+#include "engine/update.h"
+#include "exec/binder.h"
+#include "pg/copy.h"
+#include "pg/transaction.h"
+#include "sql/deparse.h"
+#include "sql/read.h"
+
+namespace coppice::engine {
+namespace {
+
+using catalog::ColumnInfo;
+using catalog::Operation;
+using catalog::TableInfo;
+using catalog::TablePointer;
+using sql::as;
+
+constexpr int kMostRounds = 3;
+
+// What differs between INSERT, UPDATE, DELETE and COPY.
+struct StagedPlan {
+  std::string_view kind;
+  std::string tag;  // "INSERT 0", "UPDATE", …
+  // Fills the stage. With rows: only for those current rows (they were changed meanwhile).
+  std::function<void(Stage&, const std::vector<std::int64_t>& rows)> load;
+  std::function<void(Stage&)> after_media;  // ON CONFLICT
+  std::set<std::string> media;              // columns whose values may be files or URLs
+  std::function<std::vector<const ColumnInfo*>(const TableInfo&)> computed;
+  std::string returning;  // a select list, or empty
+  std::string alias;
+};
+
+std::vector<const ColumnInfo*> all_computed(const TableInfo& table) {
+  std::vector<const ColumnInfo*> columns;
+  for (const ColumnInfo& column : table.columns) {
+    if (column.computed()) columns.push_back(&column);
+  }
+  return columns;
+}
+
+std::vector<const ColumnInfo*> computed_after_change(const TableInfo& table,
+                                                     const std::set<std::string>& changed) {
+  std::vector<const ColumnInfo*> columns = affected_columns(table, changed);
+  for (const ColumnInfo& column : table.columns) {
+    // The old row may not have been reached by the fill yet.
+    if (column.filling && std::count(columns.begin(), columns.end(), &column) == 0) {
+      columns.push_back(&column);
+    }
+  }
+  return columns;
+}
+
+// The table was altered since: gives the stage the columns that are new and computes those.
+void catch_up(EngineContext& context, Stage& stage, const TablePointer& before,
+              const TablePointer& now, ResultSink& sink) {
+  std::vector<const ColumnInfo*> missing;
+  for (const ColumnInfo& column : now->columns) {
+    const bool known = std::any_of(before->columns.begin(), before->columns.end(),
+                                   [&](const auto& c) { return c.physical == column.physical; });
+    if (known) continue;
+    context.main.exec(fmt::format(
+        "ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}{}", stage.name(), column.physical,
+        catalog::store_type(column.type),
+        column.default_sql ? " DEFAULT " + *column.default_sql : std::string()));
+    if (column.computed()) missing.push_back(&column);
+  }
+  context.main.exec(fmt::format("UPDATE {} SET _round = 0", stage.name()));
+  stage.compute(missing, sink);
+}
+
+Stage::Published publish_or_step_back(EngineContext& context, TablePointer& table, Stage& stage,
+                                      Operation& operation, const StagedPlan& plan,
+                                      ResultSink& sink) {
+  for (int round = 1;; ++round) {
+    try {
+      Stage::Published published = stage.publish(plan.returning, plan.alias);
+      if (!published.rows_changed) return published;
+      if (round >= kMostRounds || !plan.load) {
+        throw Error(ErrorCode::kConflict,
+                    fmt::format("other writers changed the same rows of {} too often",
+                                table->user_name()),
+                    "run the statement again");
+      }
+      // As READ COMMITTED would: rows that changed are looked at again.
+      plan.load(stage, stage.drop_stale_rows());
+      stage.take_media(plan.media, sink);
+      stage.compute(plan.computed(*table), sink);
+    } catch (const catalog::SchemaChanged&) {
+      if (round >= kMostRounds) throw;
+      context.forget_catalog();
+      const TablePointer now = context.catalog.table_by_id(operation.table_id);
+      if (now == nullptr) throw Error(ErrorCode::kNotFound, "the table was dropped meanwhile");
+      operation.schema_version = now->schema_version;
+      stage = Stage::reopen(context, now, operation);
+      catch_up(context, stage, table, now, sink);
+      table = now;
+    }
+  }
+}
+
+void finish(EngineContext& context, const StagedPlan& plan, const Stage::Published& published,
+            ResultSink& sink) {
+  if (published.returned) emit_result(context, *published.returned, sink);
+  if (published.counts.errors > 0) {
+    sink.notice(fmt::format("{} cells failed and are NULL; see: coppice errors",
+                            published.counts.errors));
+  }
+  sink.done(fmt::format("{} {}", plan.tag, published.counts.changed()), published.version);
+}
+
+void run_staged(EngineContext& context, TablePointer table, std::string_view statement,
+                const StagedPlan& plan, ResultSink& sink) {
+  Operation operation = context.log.begin(*table, plan.kind, statement);
+  if (operation.schema_version != table->schema_version) {
+    context.forget_catalog();
+    table = context.catalog.table_by_id(operation.table_id);
+  }
+  Stage stage = Stage::create(context, table, operation);
+  try {
+    plan.load(stage, {});
+    stage.keep_plan(plan.computed(*table));
+    stage.take_media(plan.media, sink);
+    if (plan.after_media) plan.after_media(stage);
+    stage.check_constraints();
+    reach_crash_point("stage.sources");
+    stage.compute(plan.computed(*table), sink);
+    finish(context, plan, publish_or_step_back(context, table, stage, operation, plan, sink), sink);
+  } catch (const Error& error) {
+    if (!context.main.is_alive()) throw;
+    if (error.code() == ErrorCode::kInterrupted) {
+      context.log.fail(operation, "interrupted", error.message());
+      throw;  // the stage stays: jobs resume or discard
+    }
+    stage.drop();
+    const auto* server_error = dynamic_cast<const pg::ServerError*>(&error);
+    const Error told =
+        server_error != nullptr ? catalog::translate(*server_error, *table) : error;
+    context.log.fail(operation, error.code() == ErrorCode::kConflict ? "conflict" : "failed",
+                     told.message());
+    throw told;
+  }
+}
+
+std::string returning_list(const TableInfo& table, const std::string& alias,
+                           sql::Statement& statement, std::size_t& count, sql::Node**& items) {
+  expand_returning(table, alias, statement, count, items);
+  std::vector<std::string> parts;
+  for (sql::Node* node : sql::nodes(count, items)) {
+    const auto* target = as<PgQuery__ResTarget>(node);
+    const bool named = target->name != nullptr && *target->name != '\0';
+    parts.push_back(sql::deparse_expression(target->val) +
+                    (named ? " AS " + sql::quote_identifier(target->name) : ""));
+  }
+  return join(parts, ", ");
+}
+
+// Puts the rows of a query into columns of the stage.
+void load_query(EngineContext& context, const Stage& stage, const std::vector<std::string>& columns,
+                const std::vector<std::string>& types, sql::Statement& query,
+                const std::vector<pg::Parameter>& values) {
+  if (exec::mentions_engine_function(query.node(), context.functions) ||
+      reads_engine_view(context, query)) {
+    return load_engine_query(context, stage.name(), columns, types, query, values);
+  }
+  resolve_versions(context, query);
+  qualify_media_types(sql::message_of(query.node()), query.arena());
+  const std::string sent = fmt::format("INSERT INTO {} ({}) {}", stage.name(), join(columns, ", "),
+                                       sql::deparse(query.node()));
+  try {
+    context.main.exec_params(sent, values);
+  } catch (const pg::ServerError& error) {
+    if (error.fields().position == 0) throw;
+    throw query_error(context, error, sent, query);
+  }
+}
+
+// SET a = width(clip): whether what the statement changes needs workers or media.
+bool touches_engine(EngineContext& context, const TableInfo& table, sql::Statement& statement,
+                    const std::set<std::string>& changed) {
+  if (exec::mentions_engine_function(statement.node(), context.functions)) return true;
+  for (const std::string& name : changed) {
+    const ColumnInfo* column = table.find_column(name);
+    if (column != nullptr && column->media_kind()) return true;
+  }
+  const auto computed = computed_after_change(table, changed);
+  return std::any_of(computed.begin(), computed.end(),
+                     [](const ColumnInfo* column) { return column->uses_engine; });
+}
+
+std::set<std::string> assigned_names(const PgQuery__UpdateStmt& update) {
+  std::set<std::string> names;
+  for (sql::Node* node : sql::nodes(update.n_target_list, update.target_list)) {
+    names.insert(as<PgQuery__ResTarget>(node)->name);
+  }
+  return names;
+}
+
+// The FROM and WHERE of an UPDATE or DELETE as those of a query over the working view.
+std::string reading_tail(const TableInfo& table, const PgQuery__RangeVar& relation,
+                         std::size_t from_count, sql::Node** from_items, sql::Node* where,
+                         const std::vector<std::int64_t>& only_rows) {
+  const std::string alias = sql::quote_identifier(sql::relation_alias(relation));
+  std::string text = fmt::format(" FROM {} AS {}", table.working_view(), alias);
+  for (sql::Node* item : sql::nodes(from_count, from_items)) {
+    text += ", " + from_item_text(item);
+  }
+  std::vector<std::string> terms;
+  if (where != nullptr) terms.push_back("(" + sql::deparse_expression(where) + ")");
+  if (!only_rows.empty()) {
+    terms.push_back(fmt::format("{}._row = ANY ('{}'::bigint[])", alias, bigint_array(only_rows)));
+  }
+  if (!terms.empty()) text += " WHERE " + join(terms, " AND ");
+  return text;
+}
+
+}  // namespace
+
+bool insert_needs_staging(EngineContext& context, const TableInfo& table,
+                          sql::Statement& statement) {
+  const auto& insert = *as<PgQuery__InsertStmt>(statement.node());
+  const auto* conflict = insert.on_conflict_clause;
+  return table.has_engine_columns() || table.has_media() ||
+         (conflict != nullptr &&
+          conflict->action == PG_QUERY__ON_CONFLICT_ACTION__ONCONFLICT_UPDATE) ||
+         exec::mentions_engine_function(statement.node(), context.functions) ||
+         reads_engine_view(context, statement);
+}
+
+bool update_needs_staging(EngineContext& context, const TableInfo& table,
+                          sql::Statement& statement) {
+  const auto& update = *as<PgQuery__UpdateStmt>(statement.node());
+  return touches_engine(context, table, statement, assigned_names(update)) ||
+         reads_engine_view(context, statement);
+}
+
+void run_staged_insert(EngineContext& context, const TableInfo& table, sql::Statement& statement,
+                       const SqlParameters& parameters, ResultSink& sink) {
+  auto& insert = *as<PgQuery__InsertStmt>(statement.node());
+  const std::vector<pg::Parameter> values = bind_parameters(statement, parameters);
+  const auto columns = prepare_insert_columns(context, table, statement);
+  StagedPlan plan;
+  plan.kind = "insert";
+  plan.tag = "INSERT 0";
+  plan.alias = sql::relation_alias(*insert.relation);
+  plan.returning = returning_list(table, plan.alias, statement, insert.n_returning_list,
+                                  insert.returning_list);
+  plan.computed = all_computed;
+  std::vector<std::string> physical, types;
+  for (const ColumnInfo* column : columns) {
+    physical.push_back(column->physical);
+    types.push_back(catalog::store_type(column->type));
+    plan.media.insert(column->name);
+  }
+  plan.load = [&](Stage& stage, const std::vector<std::int64_t>& changed) {
+    if (!changed.empty()) return;  // rows that ON CONFLICT updates: resolved again at publish
+    if (insert.select_stmt == nullptr) {
+      context.main.exec(fmt::format("INSERT INTO {} DEFAULT VALUES", stage.name()));
+      return;
+    }
+    sql::Statement source = sql::parse_statement(sql::deparse(insert.select_stmt));
+    load_query(context, stage, physical, types, source, values);
+  };
+  if (insert.on_conflict_clause != nullptr) {
+    plan.after_media = [&](Stage& stage) {
+      resolve_conflicts(context, stage, *insert.on_conflict_clause, plan.alias, statement, values);
+    };
+  }
+  run_staged(context, context.catalog.table(table.name), statement.text(), plan, sink);
+}
+
+void run_staged_update(EngineContext& context, const TableInfo& table, sql::Statement& statement,
+                       const SqlParameters& parameters, ResultSink& sink) {
+  auto& update = *as<PgQuery__UpdateStmt>(statement.node());
+  const std::vector<pg::Parameter> values = bind_parameters(statement, parameters);
+  const std::vector<Assignment> assignments =
+      read_assignments(table, statement, update.n_target_list, update.target_list);
+  StagedPlan plan;
+  plan.kind = "update";
+  plan.tag = "UPDATE";
+  plan.alias = sql::relation_alias(*update.relation);
+  plan.returning = returning_list(table, plan.alias, statement, update.n_returning_list,
+                                  update.returning_list);
+  std::set<std::string> changed;
+  for (const Assignment& assignment : assignments) changed.insert(assignment.column->name);
+  plan.media = changed;
+  plan.computed = [changed](const TableInfo& now) { return computed_after_change(now, changed); };
+  const std::string alias = sql::quote_identifier(plan.alias);
+  std::vector<std::string> physical = {"_row", "_old", "_action"};
+  std::vector<std::string> types = {"bigint", "bigint", "\"char\""};
+  std::vector<std::string> given = {alias + "._row", alias + "._from", "'u'"};
+  for (const ColumnInfo* column : table.visible_columns()) {
+    const auto assigned = std::find_if(assignments.begin(), assignments.end(),
+                                       [&](const Assignment& a) { return a.column == column; });
+    physical.push_back(column->physical);
+    types.push_back(catalog::store_type(column->type));
+    given.push_back(assigned != assignments.end()
+                        ? sql::deparse_expression(assigned->value)
+                        : alias + "." + sql::quote_identifier(column->name));
+  }
+  plan.load = [&](Stage& stage, const std::vector<std::int64_t>& only_rows) {
+    const std::string with = update.with_clause != nullptr ? with_text(*update.with_clause) : "";
+    const std::string text = fmt::format(
+        "{}SELECT DISTINCT ON ({}._row) {}{}", with, alias, join(given, ", "),
+        reading_tail(table, *update.relation, update.n_from_clause, update.from_clause,
+                     update.where_clause, only_rows));
+    sql::Statement source = sql::parse_statement(text);
+    load_query(context, stage, physical, types, source, values);
+  };
+  run_staged(context, context.catalog.table(table.name), statement.text(), plan, sink);
+}
+
+void run_staged_delete(EngineContext& context, const TableInfo& table, sql::Statement& statement,
+                       const SqlParameters& parameters, ResultSink& sink) {
+  auto& deletion = *as<PgQuery__DeleteStmt>(statement.node());
+  const std::vector<pg::Parameter> values = bind_parameters(statement, parameters);
+  if (deletion.n_returning_list > 0) {
+    throw statement.error(ErrorCode::kUnsupported, -1,
+                          "DELETE with an engine function in WHERE cannot have RETURNING",
+                          "SELECT the rows first");
+  }
+  StagedPlan plan;
+  plan.kind = "delete";
+  plan.tag = "DELETE";
+  plan.alias = sql::relation_alias(*deletion.relation);
+  plan.computed = [](const TableInfo&) { return std::vector<const ColumnInfo*>(); };
+  const std::string alias = sql::quote_identifier(plan.alias);
+  plan.load = [&](Stage& stage, const std::vector<std::int64_t>& only_rows) {
+    const std::string text = fmt::format(
+        "SELECT DISTINCT ON ({0}._row) {0}._row, {0}._from, 'd'{1}", alias,
+        reading_tail(table, *deletion.relation, deletion.n_using_clause, deletion.using_clause,
+                     deletion.where_clause, only_rows));
+    sql::Statement source = sql::parse_statement(text);
+    load_query(context, stage, {"_row", "_old", "_action"}, {"bigint", "bigint", "\"char\""},
+               source, values);
+  };
+  run_staged(context, context.catalog.table(table.name), statement.text(), plan, sink);
+}
+
+void run_staged_copy(EngineContext& context, const TableInfo& table, const CopyRequest& request,
+                     std::string_view statement, ResultSink& sink) {
+  StagedPlan plan;
+  plan.kind = "copy";
+  plan.tag = "COPY";
+  plan.alias = table.name.name;
+  plan.computed = all_computed;
+  for (const ColumnInfo* column : table.visible_columns()) plan.media.insert(column->name);
+  plan.load = [&](Stage& stage, const std::vector<std::int64_t>&) {
+    copy_into(context, table, stage.name(), request);
+  };
+  run_staged(context, context.catalog.table(table.name), statement, plan, sink);
+}
+
+void resume_staged(EngineContext& context, std::int64_t tree_id, std::int64_t op_id,
+                   ResultSink& sink) {
+  const pg::Result row = context.main.exec_params(
+      "UPDATE coppice.operations o SET state = 'running', ended_at = NULL, message = NULL, "
+      "backend_pid = a.pid, backend_start = a.backend_start "
+      "FROM pg_stat_get_activity(pg_backend_pid()) a "
+      "WHERE tree_id = $1 AND op_id = $2 AND o.state = 'interrupted' AND o.detail ? 'stage' "
+      "RETURNING o.table_id, o.kind",
+      {std::to_string(tree_id), std::to_string(op_id)});
+  if (row.rows() == 0) {
+    throw Error(ErrorCode::kNotFound,
+                fmt::format("operation {}-{} has nothing to go on with", tree_id, op_id),
+                "run its statement again, and discard it: coppice jobs discard");
+  }
+  Operation operation;
+  operation.tree_id = tree_id;
+  operation.op_id = op_id;
+  operation.table_id = row.integer(0, 0);
+  TablePointer table = context.catalog.table_by_id(operation.table_id);
+  operation.schema_version = table->schema_version;
+  operation.seen_version = table->version;
+  Stage stage = Stage::reopen(context, table, operation);
+  StagedPlan plan;
+  plan.tag = lower(row.text(0, 1));
+  try {
+    std::set<std::string> media;
+    for (const ColumnInfo* column : table->visible_columns()) media.insert(column->name);
+    stage.take_media(media, sink);
+    stage.compute(stage.kept_plan(), sink);
+    finish(context, plan, publish_or_step_back(context, table, stage, operation, plan, sink), sink);
+  } catch (const Error& error) {
+    if (context.main.is_alive()) context.log.fail(operation, "interrupted", error.message());
+    throw;
+  }
+}
+
+}  // namespace coppice::engine

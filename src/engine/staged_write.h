@@ -1,0 +1,41 @@
+// Staged writes: statements whose rows need function workers, media or a decision per row.
+//
+// Model    Rows and results are kept in a staging table of the operation
+//          (coppice_store.s<tree>_<op>), in short transactions: the statement's source rows first,
+//          then batch by batch what is computed for them. publish moves them into the store in one
+//          transaction. No user code, download or decoding runs inside a transaction of ours.
+// Faults   A process that dies leaves the staging table and an operation that jobs list as
+//          interrupted; resume_staged goes on where it stopped.
+// Errors   kComputation, kConstraint (keys are checked before anything is computed), kInvalidInput
+//          (media), kConflict after three rounds.
+#pragma once
+
+#include "engine/copy.h"
+#include "engine/direct_write.h"
+#include "engine/engine.h"
+#include "sql/parse.h"
+
+namespace coppice::engine {
+
+bool insert_needs_staging(EngineContext& context, const catalog::TableInfo& table,
+                          sql::Statement& statement);
+bool update_needs_staging(EngineContext& context, const catalog::TableInfo& table,
+                          sql::Statement& statement);
+
+void run_staged_insert(EngineContext& context, const catalog::TableInfo& table,
+                       sql::Statement& statement, const SqlParameters& parameters,
+                       ResultSink& sink);
+void run_staged_update(EngineContext& context, const catalog::TableInfo& table,
+                       sql::Statement& statement, const SqlParameters& parameters,
+                       ResultSink& sink);
+void run_staged_delete(EngineContext& context, const catalog::TableInfo& table,
+                       sql::Statement& statement, const SqlParameters& parameters,
+                       ResultSink& sink);
+void run_staged_copy(EngineContext& context, const catalog::TableInfo& table,
+                     const CopyRequest& request, std::string_view statement, ResultSink& sink);
+
+// Goes on with an interrupted operation; its staging table must exist.
+void resume_staged(EngineContext& context, std::int64_t tree_id, std::int64_t op_id,
+                   ResultSink& sink);
+
+}  // namespace coppice::engine

@@ -1,0 +1,205 @@
+#include "engine/statement_tools.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "catalog/expressions.h"
+#include "catalog/store_ddl.h"
+#include "pg/transaction.h"
+#include "sql/deparse.h"
+#include "sql/make.h"
+#include "sql/read.h"
+#include "sql/references.h"
+
+namespace coppice::engine {
+namespace {
+
+using catalog::ColumnInfo;
+using catalog::TableInfo;
+using catalog::TablePointer;
+using sql::as;
+using sql::Visit;
+
+// Reads another relation, under the name that the statement calls it by.
+void point_at(PgQuery__RangeVar& relation, const std::string& schema_and_name, sql::Arena& arena) {
+  const std::string alias(sql::relation_alias(relation));
+  const std::size_t dot = schema_and_name.find('.');
+  const PgQuery__RangeVar* other = sql::make::relation(
+      arena, schema_and_name.substr(0, dot), schema_and_name.substr(dot + 1), alias);
+  relation.schemaname = other->schemaname;
+  relation.relname = other->relname;
+  if (relation.alias == nullptr) relation.alias = other->alias;
+}
+
+// The view over a version is made once, by whoever reads that version first.
+void ensure_as_of_view(EngineContext& context, const TableInfo& table,
+                       const catalog::VersionInfo& version) {
+  const std::string name = catalog::as_of_view_name(table, version.version);
+  if (context.main.exec_cached("SELECT to_regclass($1) IS NOT NULL", {name}).boolean(0, 0)) return;
+  try {
+    pg::Transaction transaction(context.main);
+    context.main.exec(catalog::as_of_view(
+        table, version, context.catalog.columns_at(table, version.version)));
+    // Whoever may read the table may read what it was.
+    context.main.exec_params("SELECT coppice.copy_select_grants($1, $2)",
+                             {table.user_name(), name});
+    transaction.commit();
+  } catch (const pg::ServerError& error) {
+    const bool made_meanwhile = error.sqlstate() == "42P07" || error.sqlstate() == "23505";
+    if (!made_meanwhile) throw;
+  }
+}
+
+}  // namespace
+
+void qualify_media_types(sql::Message* root, sql::Arena& arena) {
+  sql::walk(root, [&](sql::Message& message) {
+    auto* type = as<PgQuery__TypeName>(message);
+    if (type != nullptr && type->n_names == 1) {
+      const auto* name = as<PgQuery__String>(type->names[0]);
+      if (name != nullptr && catalog::media_kind_of_type(name->sval)) {
+        sql::Node* const qualified[] = {sql::make::name(arena, "coppice"), type->names[0]};
+        sql::make::set_list(arena, qualified, type->n_names, type->names);
+      }
+    }
+    return Visit::kInto;
+  });
+}
+
+void resolve_versions(EngineContext& context, sql::Statement& statement) {
+  for (const sql::RelationUse& use : sql::collect_relations(statement.node())) {
+    if (use.is_target) continue;
+    PgQuery__RangeVar* const relation = use.relation;
+    const sql::VersionedName name = sql::versioned_relation_name(*relation);
+    if (!name.version) continue;
+    const TablePointer table = context.catalog.find_table(name.table);
+    if (table == nullptr) {
+      try {
+        context.catalog.throw_unknown_table(name.table);
+      } catch (const Error& error) {
+        throw statement.error(error.code(), relation->location, error.message(), error.hint());
+      }
+    }
+    const catalog::VersionInfo version = context.catalog.version_at(*table, *name.version);
+    ensure_as_of_view(context, *table, version);
+    point_at(*relation, catalog::as_of_view_name(*table, version.version), statement.arena());
+  }
+}
+
+std::vector<pg::Parameter> bind_parameters(const sql::Statement& statement,
+                                           const SqlParameters& parameters) {
+  std::vector<pg::Parameter> values;
+  for (const std::string& name : statement.parameters()) {
+    const auto given = parameters.find(name);
+    COPPICE_ASSERT(given != parameters.end());  // checked for the whole script before it is run
+    values.emplace_back(given->second);
+  }
+  return values;
+}
+
+TablePointer target_table(EngineContext& context, const sql::Statement& statement,
+                          const PgQuery__RangeVar& relation) {
+  const sql::QualifiedName name = sql::relation_name(relation);
+  if (const TablePointer table = context.catalog.find_table(name)) return table;
+  if (context.catalog.find_view(name) != nullptr) {
+    throw statement.error(ErrorCode::kRefused, relation.location,
+                          fmt::format("\"{}\" is a view; its rows come from its query", name.name),
+                          "change the tables that it reads");
+  }
+  if (sql::versioned_relation_name(relation).version) {
+    throw statement.error(ErrorCode::kRefused, relation.location,
+                          fmt::format("\"{}\" is an older version and cannot be changed", name.name),
+                          "to go back to it: coppice revert TABLE --to N");
+  }
+  try {
+    context.catalog.throw_unknown_table(name);
+  } catch (const Error& error) {
+    throw statement.error(error.code(), relation.location, error.message(), error.hint());
+  }
+}
+
+void use_working_view(const TableInfo& table, PgQuery__RangeVar& relation, sql::Arena& arena) {
+  point_at(relation, table.working_view(), arena);
+}
+
+void expand_returning(const TableInfo& table, const std::string& alias, sql::Statement& statement,
+                      std::size_t& count, sql::Node**& items) {
+  std::vector<sql::Node*> expanded;
+  for (sql::Node* item : sql::nodes(count, items)) {
+    const auto* target = as<PgQuery__ResTarget>(item);
+    const auto* reference = target != nullptr ? as<PgQuery__ColumnRef>(target->val) : nullptr;
+    std::vector<std::string> fields;
+    if (reference != nullptr) fields = sql::column_ref_names(*reference);
+    const bool star = !fields.empty() && fields.back() == "*" &&
+                      (fields.size() == 1 || fields[fields.size() - 2] == alias);
+    if (!star) {
+      expanded.push_back(item);
+      continue;
+    }
+    for (const ColumnInfo* column : table.visible_columns()) {
+      sql::Arena& arena = statement.arena();
+      expanded.push_back(
+          sql::make::target(arena, sql::make::column(arena, {alias, column->name}), column->name));
+    }
+  }
+  sql::make::set_list(statement.arena(), expanded, count, items);
+}
+
+const ColumnInfo& column_named(const TableInfo& table, const std::string& name,
+                               const sql::Statement& statement, std::ptrdiff_t location) {
+  if (const ColumnInfo* column = table.find_column(name)) return *column;
+  std::vector<std::string> names;
+  for (const ColumnInfo* column : table.visible_columns()) names.push_back(column->name);
+  throw statement.error(
+      ErrorCode::kNotFound, location,
+      fmt::format("column \"{}\" of relation \"{}\" does not exist", name, table.name.name),
+      did_you_mean(name, names));
+}
+
+std::string identifier_list(const std::vector<std::string>& names) {
+  std::vector<std::string> quoted;
+  for (const std::string& name : names) quoted.push_back(sql::quote_identifier(name));
+  return join(quoted, ", ");
+}
+
+std::string from_item_text(sql::Node* item) {
+  sql::Statement shell = sql::parse_statement("SELECT 1 FROM x");
+  auto* select = as<PgQuery__SelectStmt>(shell.node());
+  select->from_clause[0] = item;
+  const std::string text = sql::deparse(shell.node());
+  return text.substr(std::string_view("SELECT 1 FROM ").size());
+}
+
+std::string with_text(PgQuery__WithClause& with_clause) {
+  sql::Statement shell = sql::parse_statement("SELECT 1");
+  auto* select = as<PgQuery__SelectStmt>(shell.node());
+  select->with_clause = &with_clause;
+  std::string text = sql::deparse(shell.node());
+  text.resize(text.size() - std::string_view("SELECT 1").size());
+  return text;
+}
+
+std::vector<const ColumnInfo*> affected_columns(const TableInfo& table,
+                                                const std::set<std::string>& changed) {
+  std::set<std::string> reached = changed;
+  std::vector<const ColumnInfo*> affected;
+  for (bool grew = true; grew;) {
+    grew = false;
+    for (const ColumnInfo& column : table.columns) {
+      if (!column.computed() || std::count(affected.begin(), affected.end(), &column) > 0) continue;
+      const std::set<std::string> reads = catalog::columns_read(table, *column.expression);
+      const bool hit = std::any_of(reads.begin(), reads.end(), [&](const std::string& name) {
+        return reached.contains(name);
+      });
+      if (!hit) continue;
+      affected.push_back(&column);
+      if (!column.filling) reached.insert(column.name);
+      grew = true;
+    }
+  }
+  return affected;
+}
+
+}  // namespace coppice::engine

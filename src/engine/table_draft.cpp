@@ -1,0 +1,240 @@
+#include "engine/table_draft.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+#include "catalog/expressions.h"
+#include "sql/deparse.h"
+#include "sql/read.h"
+
+namespace coppice::engine {
+namespace {
+
+using catalog::ColumnInfo;
+using catalog::ConstraintKind;
+using sql::as;
+using sql::error_at;
+using sql::SourceText;
+
+struct SerialType {
+  std::string_view serial;
+  std::string_view type;
+};
+constexpr std::array<SerialType, 6> kSerialTypes = {{{"serial", "integer"},
+                                                     {"serial4", "integer"},
+                                                     {"bigserial", "bigint"},
+                                                     {"serial8", "bigint"},
+                                                     {"smallserial", "smallint"},
+                                                     {"serial2", "smallint"}}};
+
+void set_expression(ColumnDraft& column, const PgQuery__Constraint& constraint,
+                    const SourceText& source) {
+  if (column.info.default_sql) {
+    throw error_at(ErrorCode::kSyntax, source, constraint.location,
+                   fmt::format("column \"{}\" has both a default and a generation expression",
+                               column.info.name));
+  }
+  column.info.expression = sql::deparse_expression(constraint.raw_expr);
+  catalog::check_expression_form(*column.info.expression, "computed column");
+}
+
+void set_default(ColumnDraft& column, const PgQuery__Constraint& constraint,
+                 const SourceText& source) {
+  if (column.info.computed() || column.info.identity || column.serial) {
+    throw error_at(ErrorCode::kSyntax, source, constraint.location,
+                   fmt::format("column \"{}\" has more than one source of its value",
+                               column.info.name));
+  }
+  column.info.default_sql = sql::deparse_expression(constraint.raw_expr);
+  catalog::check_expression_form(*column.info.default_sql, "default");
+}
+
+void read_column_constraint(ColumnDraft& column, const PgQuery__Constraint& constraint,
+                            const SourceText& source, TableDraft& draft) {
+  const auto add = [&](ConstraintKind kind) {
+    ConstraintDraft added;
+    added.kind = kind;
+    added.name = constraint.conname == nullptr ? "" : constraint.conname;
+    added.columns = {column.info.name};
+    added.location = constraint.location;
+    draft.constraints.push_back(std::move(added));
+  };
+  switch (constraint.contype) {
+    case PG_QUERY__CONSTR_TYPE__CONSTR_NULL:
+      return;
+    case PG_QUERY__CONSTR_TYPE__CONSTR_NOTNULL:
+      column.info.not_null = true;
+      return;
+    case PG_QUERY__CONSTR_TYPE__CONSTR_DEFAULT:
+      return set_default(column, constraint, source);
+    case PG_QUERY__CONSTR_TYPE__CONSTR_GENERATED:
+      return set_expression(column, constraint, source);
+    case PG_QUERY__CONSTR_TYPE__CONSTR_IDENTITY:
+      column.info.identity = std::string_view(constraint.generated_when) == "a" ? "always" : "by default";
+      column.info.not_null = true;
+      return;
+    case PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY:
+      return add(ConstraintKind::kPrimaryKey);
+    case PG_QUERY__CONSTR_TYPE__CONSTR_UNIQUE:
+      return add(ConstraintKind::kUnique);
+    case PG_QUERY__CONSTR_TYPE__CONSTR_CHECK:
+      add(ConstraintKind::kCheck);
+      draft.constraints.back().expression = sql::deparse_expression(constraint.raw_expr);
+      catalog::check_expression_form(*draft.constraints.back().expression, "check");
+      return;
+    default:
+      throw error_at(ErrorCode::kUnsupported, source, constraint.location,
+                     "this kind of column constraint is not supported");
+  }
+}
+
+void check_columns_exist(const TableDraft& draft, const SourceText& source) {
+  std::vector<std::string> names;
+  for (const ColumnDraft& column : draft.columns) {
+    if (std::count(names.begin(), names.end(), column.info.name) > 0) {
+      throw error_at(ErrorCode::kAlreadyExists, source, column.location,
+                     fmt::format("column \"{}\" specified more than once", column.info.name));
+    }
+    names.push_back(column.info.name);
+  }
+  bool has_primary_key = false;
+  for (const ConstraintDraft& constraint : draft.constraints) {
+    for (const std::string& column : constraint.columns) {
+      if (std::count(names.begin(), names.end(), column) > 0) continue;
+      throw error_at(ErrorCode::kNotFound, source, constraint.location,
+                     fmt::format("column \"{}\" named in key does not exist", column),
+                     did_you_mean(column, names));
+    }
+    if (constraint.kind != ConstraintKind::kPrimaryKey) continue;
+    if (has_primary_key) {
+      throw error_at(ErrorCode::kSyntax, source, constraint.location,
+                     "multiple primary keys for one table are not allowed");
+    }
+    has_primary_key = true;
+  }
+}
+
+}  // namespace
+
+void apply_column_option(ColumnInfo& column, const sql::Option& option, const SourceText& source) {
+  const auto refuse = [&](std::string_view allowed) {
+    throw error_at(ErrorCode::kSyntax, source, option.location,
+                   fmt::format("option {} of column \"{}\" cannot be '{}'", option.name, column.name,
+                               option.value.value_or("")),
+                   fmt::format("it may be {}", allowed));
+  };
+  if (option.name == "on_error") {
+    if (option.value != "abort" && option.value != "ignore") refuse("'abort' or 'ignore'");
+    if (!column.computed()) {
+      throw error_at(ErrorCode::kSyntax, source, option.location,
+                     fmt::format("option on_error belongs to computed columns; \"{}\" is none",
+                                 column.name));
+    }
+    column.on_error =
+        option.value == "ignore" ? catalog::OnError::kIgnore : catalog::OnError::kAbort;
+  } else if (option.name == "backup") {
+    if (option.value != "store" && option.value != "recompute" && option.value != "auto") {
+      refuse("'store', 'recompute' or 'auto'");
+    }
+    column.backup = option.value;
+  } else {
+    const std::vector<std::string> known = {"on_error", "backup"};
+    throw error_at(ErrorCode::kNotFound, source, option.location,
+                   fmt::format("unknown column option \"{}\"", option.name),
+                   did_you_mean(option.name, known));
+  }
+}
+
+void read_column(const PgQuery__ColumnDef& definition, const SourceText& source,
+                 TableDraft& draft) {
+  ColumnDraft column;
+  column.info.name = definition.colname;
+  column.location = definition.location;
+  if (column.info.name == "_row" || column.info.name == "_from" || column.info.name == "_to") {
+    throw error_at(ErrorCode::kRefused, source, definition.location,
+                   fmt::format("column name \"{}\" is reserved", column.info.name),
+                   "choose a name that does not begin with an underscore");
+  }
+  column.info.type = sql::type_text(*definition.type_name);
+  for (const SerialType& entry : kSerialTypes) {
+    if (column.info.type != entry.serial) continue;
+    column.serial = true;
+    column.info.type = entry.type;
+    column.info.not_null = true;
+  }
+  draft.columns.push_back(column);
+  ColumnDraft& added = draft.columns.back();
+  for (const PgQuery__Node* node : sql::nodes(definition.n_constraints, definition.constraints)) {
+    read_column_constraint(added, *as<PgQuery__Constraint>(node), source, draft);
+  }
+  for (const sql::Option& option :
+       sql::options_in(definition.n_fdwoptions, definition.fdwoptions)) {
+    apply_column_option(added.info, option, source);
+  }
+  if (added.info.computed() && (added.serial || added.info.identity)) {
+    throw error_at(ErrorCode::kSyntax, source, definition.location,
+                   fmt::format("column \"{}\" has more than one source of its value",
+                               added.info.name));
+  }
+}
+
+void read_table_constraint(const PgQuery__Constraint& constraint, const SourceText& source,
+                           TableDraft& draft) {
+  ConstraintDraft added;
+  added.name = constraint.conname == nullptr ? "" : constraint.conname;
+  added.location = constraint.location;
+  switch (constraint.contype) {
+    case PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY:
+      added.kind = ConstraintKind::kPrimaryKey;
+      added.columns = sql::names_in(constraint.n_keys, constraint.keys);
+      break;
+    case PG_QUERY__CONSTR_TYPE__CONSTR_UNIQUE:
+      added.kind = ConstraintKind::kUnique;
+      added.columns = sql::names_in(constraint.n_keys, constraint.keys);
+      break;
+    case PG_QUERY__CONSTR_TYPE__CONSTR_CHECK:
+      added.kind = ConstraintKind::kCheck;
+      added.expression = sql::deparse_expression(constraint.raw_expr);
+      catalog::check_expression_form(*added.expression, "check");
+      break;
+    default:
+      throw error_at(ErrorCode::kUnsupported, source, constraint.location,
+                     "this kind of table constraint is not supported");
+  }
+  draft.constraints.push_back(std::move(added));
+}
+
+TableDraft read_create_table(const PgQuery__CreateStmt& statement, const SourceText& source) {
+  TableDraft draft;
+  for (PgQuery__Node* node : sql::nodes(statement.n_table_elts, statement.table_elts)) {
+    if (const auto* column = as<PgQuery__ColumnDef>(node)) {
+      read_column(*column, source, draft);
+    } else if (const auto* constraint = as<PgQuery__Constraint>(node)) {
+      read_table_constraint(*constraint, source, draft);
+    }
+  }
+  check_columns_exist(draft, source);
+  return draft;
+}
+
+std::string constraint_name(const std::string& table, const ConstraintDraft& draft,
+                            const std::vector<std::string>& taken) {
+  if (!draft.name.empty()) return draft.name;
+  std::string base = table;
+  if (draft.kind == ConstraintKind::kPrimaryKey) {
+    base += "_pkey";
+  } else {
+    for (const std::string& column : draft.columns) base += "_" + column;
+    base += draft.kind == ConstraintKind::kUnique ? "_key" : "_check";
+  }
+  std::string name = base;
+  for (int number = 1; std::count(taken.begin(), taken.end(), name) > 0; ++number) {
+    name = base + std::to_string(number);
+  }
+  return name;
+}
+
+}  // namespace coppice::engine

@@ -1,0 +1,123 @@
+#include "engine/take_media.h"
+
+#include <fmt/core.h>
+
+#include <map>
+
+#include "base/text.h"
+#include "config/config.h"
+#include "engine/compute.h"
+#include "media/ingest.h"
+#include "pg/transaction.h"
+
+namespace coppice::engine {
+namespace {
+
+using catalog::ColumnInfo;
+using catalog::TableInfo;
+
+constexpr std::size_t kFilesPerBatch = 256;
+
+struct Taken {
+  std::string given;
+  Ingested ingested;
+  std::string facts;  // JSON, from the probe
+};
+
+coppice::MediaKind kind_of(const ColumnInfo& column) {
+  return *kind_from_name(catalog::media_kind_name(*column.media_kind()));
+}
+
+ValueType value_type(const ColumnInfo& column) {
+  switch (*column.media_kind()) {
+    case catalog::MediaKind::kImage: return ValueType::kImage;
+    case catalog::MediaKind::kVideo: return ValueType::kVideo;
+    case catalog::MediaKind::kAudio: return ValueType::kAudio;
+    case catalog::MediaKind::kDocument: return ValueType::kDocument;
+  }
+  return ValueType::kNull;
+}
+
+// Decodes each object once, in the workers; the first that is not whole stops the statement.
+void validate(EngineContext& context, const ColumnInfo& column, std::vector<Taken>& batch) {
+  const std::string kind(catalog::media_kind_name(*column.media_kind()));
+  Fragment argument;
+  argument.argument = 0;
+  const Fragment probe{-1, "probe(" + kind + ")", {argument}};
+  Batch rows;
+  rows.row_count = batch.size();
+  rows.arguments.emplace_back();
+  for (const Taken& taken : batch) {
+    Value value;
+    value.type = value_type(column);
+    value.text = taken.ingested.name.text();
+    rows.arguments[0].push_back(std::move(value));
+  }
+  const BatchResult results = context.pool().evaluate({probe}, rows, context.stop.get_token());
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (const auto* failure = std::get_if<CellFailure>(&results[0][i])) {
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("{} cannot be taken into column \"{}\": {}", batch[i].given,
+                              column.name, failure->message),
+                  fmt::format("the file is damaged or is no {}; nothing was changed", kind));
+    }
+    batch[i].facts = std::get<Value>(results[0][i]).text;
+  }
+}
+
+void keep(EngineContext& context, const ColumnInfo& column, const std::string& stage_name,
+          const std::vector<Taken>& batch) {
+  exec::TextColumn given, value, name, kind, mime, size, facts;
+  for (const Taken& taken : batch) {
+    given.push_back(taken.given);
+    value.push_back(taken.ingested.value);
+    name.push_back(taken.ingested.name.text());
+    kind.push_back(std::string(kind_name(taken.ingested.type.kind)));
+    mime.push_back(std::string(taken.ingested.type.mime));
+    size.push_back(std::to_string(context.media.size_of(taken.ingested.name)));
+    facts.push_back(taken.facts.empty() ? exec::TextCell() : exec::TextCell(taken.facts));
+  }
+  pg::Transaction transaction(context.main);
+  context.main.exec_params(
+      "INSERT INTO coppice.media (name, kind, mime, size_bytes, facts) "
+      "SELECT n, k, m, s::bigint, f::jsonb FROM unnest($1::text[], $2::text[], $3::text[], "
+      "$4::text[], $5::text[]) AS v(n, k, m, s, f) ON CONFLICT (name) DO NOTHING",
+      {text_array(name), text_array(kind), text_array(mime), text_array(size), text_array(facts)});
+  context.main.exec_params(
+      fmt::format("UPDATE {0} s SET {1} = v.new FROM unnest($1::text[], $2::text[]) AS v(old, new) "
+                  "WHERE s.{1} = v.old",
+                  stage_name, column.physical),
+      {text_array(given), text_array(value)});
+  transaction.commit();
+}
+
+}  // namespace
+
+void take_staged_media(EngineContext& context, const TableInfo& table, const ColumnInfo& column,
+                       const std::string& stage_name, ResultSink& sink) {
+  const bool check = context.config.text("media.validate") == "write";
+  const MediaIngest ingest(context.media, context.url_cache(),
+                           {std::filesystem::current_path(), UrlPolicy::kTakeIn, true}, {});
+  // Names of objects that are known already need no second look.
+  const pg::Result waiting = context.main.exec(
+      fmt::format("SELECT DISTINCT s.{0} FROM {1} s LEFT JOIN coppice.media m ON m.name = s.{0} "
+                  "WHERE s.{0} IS NOT NULL AND (m.name IS NULL OR m.kind <> '{2}')",
+                  column.physical, stage_name, catalog::media_kind_name(*column.media_kind())));
+  Progress progress{fmt::format("taking media into {}.{}", table.user_name(), column.name), 0,
+                    static_cast<std::uint64_t>(waiting.rows())};
+  std::vector<Taken> batch;
+  for (int row = 0; row < waiting.rows(); ++row) {
+    context.check_stop();
+    const std::string given(waiting.text(row, 0));
+    batch.push_back({given, ingest.take(given, kind_of(column), column.name,
+                                        context.stop.get_token()), {}});
+    if (batch.size() < kFilesPerBatch && row + 1 < waiting.rows()) continue;
+    if (check) validate(context, column, batch);
+    keep(context, column, stage_name, batch);
+    progress.done += batch.size();
+    sink.progress(progress);
+    batch.clear();
+  }
+}
+
+}  // namespace coppice::engine

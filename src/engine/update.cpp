@@ -1,0 +1,273 @@
+#include "engine/update.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "catalog/expressions.h"
+#include "engine/emit.h"
+#include "engine/statement_tools.h"
+#include "sql/deparse.h"
+#include "sql/make.h"
+#include "sql/read.h"
+
+namespace coppice::engine {
+namespace {
+
+using catalog::ColumnInfo;
+using catalog::TableInfo;
+using sql::as;
+
+constexpr std::string_view kThisOperation = "current_setting('coppice.op')::bigint";
+
+// Text types are cast without their length: too long a value must fail, not be cut.
+std::string assignment_type(const ColumnInfo& column) {
+  const std::string type = catalog::store_type(column.type);
+  for (const std::string_view text_type : {"character", "varchar", "char", "bit"}) {
+    if (type.starts_with(text_type)) return type.substr(0, type.find('('));
+  }
+  return type;
+}
+
+// A literal has no type yet; in UPDATE it takes the column's.
+bool is_untyped(const sql::Node* value) {
+  if (as<PgQuery__ParamRef>(value) != nullptr) return true;
+  const auto* constant = as<PgQuery__AConst>(value);
+  return constant != nullptr &&
+         (constant->isnull || constant->val_case == PG_QUERY__A__CONST__VAL_SVAL);
+}
+
+sql::Node* default_value(const ColumnInfo& column, sql::Statement& statement) {
+  if (column.sequence) {
+    sql::Statement next =
+        sql::parse_expression(fmt::format("nextval('{}')", *column.sequence));
+    return sql::clone(statement.arena(), next.node());
+  }
+  sql::Statement expression = sql::parse_expression(column.default_sql.value_or("NULL"));
+  return sql::clone(statement.arena(), expression.node());
+}
+
+sql::Node* assigned_value(const PgQuery__ResTarget& target, const sql::Statement& statement) {
+  const auto* multiple = as<PgQuery__MultiAssignRef>(target.val);
+  if (multiple == nullptr) return target.val;
+  const auto* row = as<PgQuery__RowExpr>(multiple->source);
+  if (row == nullptr || row->n_args != static_cast<std::size_t>(multiple->ncolumns)) {
+    throw statement.error(ErrorCode::kUnsupported, target.location,
+                          "(columns) = (subquery) is not supported in UPDATE",
+                          "assign each column: SET a = (SELECT …), b = (SELECT …)");
+  }
+  return row->args[multiple->colno - 1];
+}
+
+// UPDATE … WHERE … AND the row was written by one of the operations in parameter number `number`.
+sql::Node* restricted(sql::Node* condition, const std::string& alias, std::size_t number,
+                      sql::Arena& arena) {
+  sql::Statement again = sql::parse_expression(
+      fmt::format("(${0}::bigint[] IS NULL OR {1}._from = ANY (${0}::bigint[]))", number,
+                  sql::quote_identifier(alias)));
+  // parse_expression numbers parameters from 1; put the wanted number back.
+  sql::walk(again.node(), [&](sql::Message& message) {
+    if (auto* parameter = as<PgQuery__ParamRef>(message)) parameter->number = static_cast<int>(number);
+    return sql::Visit::kInto;
+  });
+  sql::Node* clause = sql::clone(arena, again.node());
+  if (condition == nullptr) return clause;
+  sql::Node* const both[] = {condition, clause};
+  return sql::make::and_of(arena, both);
+}
+
+pg::Parameter operation_list(const std::vector<std::int64_t>& operations) {
+  if (operations.empty()) return std::nullopt;
+  return fmt::format("{{{}}}", fmt::join(operations, ","));
+}
+
+// SET _to = this operation.
+void close_rows(PgQuery__UpdateStmt& update, sql::Arena& arena) {
+  sql::Statement operation = sql::parse_expression(kThisOperation);
+  sql::Node* const targets[] = {
+      sql::make::target(arena, sql::clone(arena, operation.node()), "_to")};
+  sql::make::set_list(arena, targets, update.n_target_list, update.target_list);
+}
+
+bool touches_key(const TableInfo& table, const std::vector<Assignment>& assignments) {
+  for (const catalog::ConstraintInfo& constraint : table.constraints) {
+    if (constraint.kind == catalog::ConstraintKind::kCheck) continue;
+    for (const Assignment& assignment : assignments) {
+      const auto& ids = constraint.columns;
+      if (std::count(ids.begin(), ids.end(), assignment.column->id) > 0) return true;
+    }
+  }
+  return std::any_of(table.columns.begin(), table.columns.end(), [&](const ColumnInfo& column) {
+    return column.computed() &&
+           std::any_of(table.constraints.begin(), table.constraints.end(), [&](const auto& c) {
+             return std::count(c.columns.begin(), c.columns.end(), column.id) > 0;
+           });
+  });
+}
+
+}  // namespace
+
+std::vector<Assignment> read_assignments(const TableInfo& table, sql::Statement& statement,
+                                         std::size_t count, sql::Node** items) {
+  std::vector<Assignment> assignments;
+  for (sql::Node* node : sql::nodes(count, items)) {
+    const auto& target = *as<PgQuery__ResTarget>(node);
+    const ColumnInfo& column = column_named(table, target.name, statement, target.location);
+    if (target.n_indirection > 0) {
+      throw statement.error(ErrorCode::kUnsupported, target.location,
+                            fmt::format("a part of column \"{}\" cannot be assigned", column.name),
+                            "assign the whole value");
+    }
+    for (const Assignment& other : assignments) {
+      if (other.column != &column) continue;
+      throw statement.error(ErrorCode::kSyntax, target.location,
+                            fmt::format("multiple assignments to same column \"{}\"", column.name));
+    }
+    sql::Node* value = assigned_value(target, statement);
+    const bool to_default = value->node_case == PG_QUERY__NODE__NODE_SET_TO_DEFAULT;
+    if (column.computed()) {
+      if (to_default) continue;
+      throw statement.error(ErrorCode::kRefused, target.location,
+                            fmt::format("column \"{}\" cannot be set: it is computed", column.name),
+                            "change the columns that it is computed from");
+    }
+    if (column.identity == "always" && !to_default) {
+      throw statement.error(
+          ErrorCode::kRefused, target.location,
+          fmt::format("column \"{}\" can only be set to DEFAULT: it is GENERATED ALWAYS",
+                      column.name));
+    }
+    if (to_default) value = default_value(column, statement);
+    if (is_untyped(value)) {
+      value = sql::make::type_cast(statement.arena(), value, assignment_type(column));
+    }
+    assignments.push_back({&column, value});
+  }
+  return assignments;
+}
+
+void DirectUpdate::plan(EngineContext& context, const TableInfo& table) {
+  sql::Statement statement = sql::parse_statement(text_);
+  sql::Arena& arena = statement.arena();
+  values_ = bind_parameters(statement, parameters_);
+  resolve_versions(context, statement);
+  qualify_media_types(sql::message_of(statement.node()), arena);
+  auto& update = *as<PgQuery__UpdateStmt>(statement.node());
+  const std::string alias(sql::relation_alias(*update.relation));
+  const std::vector<Assignment> assignments =
+      read_assignments(table, statement, update.n_target_list, update.target_list);
+
+  std::set<std::string> changed;
+  for (const Assignment& assignment : assignments) changed.insert(assignment.column->name);
+  const std::vector<const ColumnInfo*> affected = affected_columns(table, changed);
+  compute_ = ",";
+  for (const ColumnInfo& column : table.columns) {
+    const bool again = std::count(affected.begin(), affected.end(), &column) > 0 || column.filling;
+    if (again) compute_ += column.physical + ",";
+  }
+
+  std::vector<sql::Node*> given;
+  std::vector<std::string> names = {"_row"};
+  const auto give = [&](sql::Node* value, const std::string& name) {
+    given.push_back(sql::make::target(arena, value, name));
+  };
+  const auto old_value = [&](const std::string& name) {
+    return sql::make::column(arena, {alias, name});
+  };
+  give(old_value("_row"), "_row");
+  for (const ColumnInfo* column : table.visible_columns()) {
+    if (std::count(affected.begin(), affected.end(), column) > 0) continue;
+    const auto assigned = std::find_if(assignments.begin(), assignments.end(),
+                                       [&](const Assignment& a) { return a.column == column; });
+    give(assigned != assignments.end() ? assigned->value : old_value(column->name), column->name);
+    names.push_back(column->name);
+  }
+
+  // What the user wants back is taken from the new rows.
+  expand_returning(table, alias, statement, update.n_returning_list, update.returning_list);
+  std::vector<std::string> returning;
+  for (sql::Node* node : sql::nodes(update.n_returning_list, update.returning_list)) {
+    const auto* target = as<PgQuery__ResTarget>(node);
+    const bool named = target->name != nullptr && *target->name != '\0';
+    returning.push_back(sql::deparse_expression(target->val) +
+                        (named ? " AS " + sql::quote_identifier(target->name) : ""));
+  }
+  returns_rows_ = !returning.empty();
+
+  sql::make::set_list(arena, given, update.n_returning_list, update.returning_list);
+  close_rows(update, arena);
+  update.where_clause = restricted(update.where_clause, alias, values_.size() + 1, arena);
+  use_working_view(table, *update.relation, arena);
+
+  const std::string columns = identifier_list(names);
+  planned_ = fmt::format("WITH _moved AS ({}) INSERT INTO {} AS {} ({}) SELECT {} FROM _moved{}",
+                         sql::deparse(statement.node()), table.working_view(),
+                         sql::quote_identifier(alias), columns, columns,
+                         // All old rows are closed before the first new key is looked at.
+                         touches_key(table, assignments) ? " ORDER BY _row" : "");
+  if (returns_rows_) planned_ += " RETURNING " + join(returning, ", ");
+  returned_.clear();
+}
+
+void DirectUpdate::write(EngineContext& context, const catalog::Operation&,
+                         const std::vector<std::int64_t>& only_rows_of,
+                         catalog::RowCounts& counts) {
+  if (only_rows_of.empty()) returned_.clear();
+  context.main.exec_cached("SELECT set_config('coppice.compute', $1, true)", {compute_});
+  std::vector<pg::Parameter> values = values_;
+  values.push_back(operation_list(only_rows_of));
+  returned_.push_back(context.main.exec_cached(planned_, values));
+  counts.updated += static_cast<std::int64_t>(returned_.back().affected_rows());
+}
+
+void DirectUpdate::emit(EngineContext& context, ResultSink& sink) {
+  if (returns_rows_) emit_results(context, returned_, sink);
+}
+
+void DirectDelete::plan(EngineContext& context, const TableInfo& table) {
+  sql::Statement statement = sql::parse_statement(text_);
+  sql::Arena& arena = statement.arena();
+  values_ = bind_parameters(statement, parameters_);
+  resolve_versions(context, statement);
+  qualify_media_types(sql::message_of(statement.node()), arena);
+  auto* update = arena.allocate_array<PgQuery__UpdateStmt>(1);
+  pg_query__update_stmt__init(update);
+  if (auto* deletion = as<PgQuery__DeleteStmt>(statement.node())) {
+    update->relation = deletion->relation;
+    update->n_from_clause = deletion->n_using_clause;
+    update->from_clause = deletion->using_clause;
+    update->where_clause = deletion->where_clause;
+    update->with_clause = deletion->with_clause;
+    update->n_returning_list = deletion->n_returning_list;
+    update->returning_list = deletion->returning_list;
+  } else {
+    auto* truncation = as<PgQuery__TruncateStmt>(statement.node());
+    update->relation = as<PgQuery__RangeVar>(truncation->relations[0]);
+  }
+  const std::string alias(sql::relation_alias(*update->relation));
+  expand_returning(table, alias, statement, update->n_returning_list, update->returning_list);
+  returns_rows_ = update->n_returning_list > 0;
+  close_rows(*update, arena);
+  update->where_clause = restricted(update->where_clause, alias, values_.size() + 1, arena);
+  use_working_view(table, *update->relation, arena);
+  planned_ = sql::deparse(sql::make::wrap(arena, update));
+  returned_.clear();
+}
+
+void DirectDelete::write(EngineContext& context, const catalog::Operation&,
+                         const std::vector<std::int64_t>& only_rows_of,
+                         catalog::RowCounts& counts) {
+  if (only_rows_of.empty()) returned_.clear();
+  std::vector<pg::Parameter> values = values_;
+  values.push_back(operation_list(only_rows_of));
+  returned_.push_back(context.main.exec_cached(planned_, values));
+  counts.deleted += static_cast<std::int64_t>(returned_.back().affected_rows());
+}
+
+void DirectDelete::emit(EngineContext& context, ResultSink& sink) {
+  if (returns_rows_) emit_results(context, returned_, sink);
+}
+
+}  // namespace coppice::engine

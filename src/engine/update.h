@@ -1,0 +1,68 @@
+// UPDATE and DELETE without engine functions: old rows are closed, new ones written, in one
+// transaction.
+#pragma once
+
+#include "engine/direct_write.h"
+#include "engine/engine.h"
+#include "sql/parse.h"
+
+namespace coppice::engine {
+
+// One assignment of an UPDATE: the column and its new value, NULL-typed literals already cast.
+struct Assignment {
+  const catalog::ColumnInfo* column = nullptr;
+  sql::Node* value = nullptr;
+};
+
+// Reads SET a = …, (b, c) = (…, …), d = DEFAULT; refuses computed and reserved columns.
+std::vector<Assignment> read_assignments(const catalog::TableInfo& table,
+                                         sql::Statement& statement, std::size_t count,
+                                         sql::Node** items);
+
+class DirectUpdate final : public DirectWrite {
+ public:
+  DirectUpdate(std::string text, const SqlParameters& parameters)
+      : text_(std::move(text)), parameters_(parameters) {}
+
+  std::string_view kind() const override { return "update"; }
+  void plan(EngineContext& context, const catalog::TableInfo& table) override;
+  void write(EngineContext& context, const catalog::Operation& operation,
+             const std::vector<std::int64_t>& only_rows_of, catalog::RowCounts& counts) override;
+  bool replaces_rows() const override { return true; }
+  void emit(EngineContext& context, ResultSink& sink) override;
+  std::string_view planned_text() const override { return planned_; }
+
+ private:
+  std::string text_;
+  const SqlParameters& parameters_;
+  std::string planned_;     // takes one more parameter: the operations whose rows to look at again
+  std::string compute_;     // for the setting coppice.compute
+  std::vector<pg::Parameter> values_;
+  bool returns_rows_ = false;
+  std::vector<pg::Result> returned_;
+};
+
+class DirectDelete final : public DirectWrite {
+ public:
+  // `text` is a DELETE, or a TRUNCATE of one table.
+  DirectDelete(std::string text, const SqlParameters& parameters)
+      : text_(std::move(text)), parameters_(parameters) {}
+
+  std::string_view kind() const override { return "delete"; }
+  void plan(EngineContext& context, const catalog::TableInfo& table) override;
+  void write(EngineContext& context, const catalog::Operation& operation,
+             const std::vector<std::int64_t>& only_rows_of, catalog::RowCounts& counts) override;
+  bool replaces_rows() const override { return true; }
+  void emit(EngineContext& context, ResultSink& sink) override;
+  std::string_view planned_text() const override { return planned_; }
+
+ private:
+  std::string text_;
+  const SqlParameters& parameters_;
+  std::string planned_;
+  std::vector<pg::Parameter> values_;
+  bool returns_rows_ = false;
+  std::vector<pg::Result> returned_;
+};
+
+}  // namespace coppice::engine
