@@ -78,8 +78,18 @@ void Connection::prepare(const std::string& name, const std::string& sql, TypeOi
 Result Connection::exec_prepared(const std::string& name, Parameters parameters) {
   require_free(*state_, name);
   const ParameterPointers pointers(parameters);
-  return checked(*state_, PQexecPrepared(state_->raw(), name.c_str(), pointers.count(),
-                                         pointers.data(), nullptr, nullptr, 0));
+  try {
+    return checked(*state_, PQexecPrepared(state_->raw(), name.c_str(), pointers.count(),
+                                           pointers.data(), nullptr, nullptr, 0));
+  } catch (const ServerError& error) {
+    // The next prepare() has to do its work again: with DEALLOCATE first when the statement is
+    // still there, for which a key that fits no statement stands.
+    if (error.sqlstate() == "26000")
+      state_->named.erase(name);
+    else if (is_stale_plan(error))
+      state_->named[name].clear();
+    throw;
+  }
 }
 
 namespace internal {
@@ -96,7 +106,7 @@ std::string cached_name(ConnectionState& state, const std::string& sql, TypeOids
     state.recent.pop_back();
     deallocate(state, oldest);
   }
-  const std::string name = "coppice_" + std::to_string(++state.next_statement);
+  std::string name = "coppice_" + std::to_string(++state.next_statement);
   prepare_now(state, name, sql, types);
   state.recent.push_front({key, name});
   state.cached[std::move(key)] = state.recent.begin();

@@ -1,7 +1,7 @@
 #include "pg/connection_state.h"
 
 #include <array>
-#include <cstring>
+#include <cstdlib>
 #include <utility>
 
 #include "base/text.h"
@@ -58,7 +58,7 @@ ParameterPointers::ParameterPointers(Parameters parameters) {
   }
   pointers_.reserve(parameters.size());
   for (const Parameter& parameter : parameters) {
-    if (parameter && std::memchr(parameter->data(), '\0', parameter->size()) != nullptr) {
+    if (parameter && parameter->find('\0') != std::string::npos) {
       // libpq would send only what stands before it: silent loss.
       throw Error(ErrorCode::kInvalidInput,
                   "parameter $" + std::to_string(pointers_.size() + 1) + " holds a NUL character",
@@ -73,7 +73,7 @@ void require_free(const ConnectionState& state, const std::string& sql) {
     throw Error(ErrorCode::kInternal,
                 std::string("the database connection is busy with ") + state.busy_with);
   }
-  if (std::memchr(sql.data(), '\0', sql.size()) != nullptr) {
+  if (sql.find('\0') != std::string::npos) {
     throw Error(ErrorCode::kInvalidInput, "the statement holds a NUL character",
                 "remove it: SQL is text");
   }

@@ -102,6 +102,15 @@ TEST_F(ConnectionTest, PreparesUnderANameAndReplacesIt) {
   EXPECT_EQ(connection_.exec("SELECT count(*) FROM pg_prepared_statements").integer(0, 0), 1);
   connection_.prepare("q", "SELECT $1::int + 2");
   EXPECT_EQ(connection_.exec_prepared("q", std::vector<Parameter>{"41"}).integer(0, 0), 43);
+  connection_.exec("CREATE TABLE t (a int)");
+  for (const char* change : {"ALTER TABLE t ADD b int", "DEALLOCATE ALL"}) {
+    connection_.prepare("all", "SELECT * FROM t");
+    connection_.exec_prepared("all", {});
+    connection_.exec(change);
+    EXPECT_THROW(connection_.exec_prepared("all", {}), ServerError);
+    connection_.prepare("all", "SELECT * FROM t");
+    EXPECT_EQ(connection_.exec_prepared("all", {}).column_count(), 2);
+  }
   const TypeOid text_type = 25;
   connection_.prepare("typed", "SELECT pg_typeof($1)::text", std::span(&text_type, 1));
   EXPECT_EQ(connection_.exec_prepared("typed", std::vector<Parameter>{"1"}).text(0, 0), "text");

@@ -82,17 +82,16 @@ ServerStatus PrivateServer::status() const {
 }
 
 bool PrivateServer::is_ready() const {
-  return status().state == ServerState::kReady &&
-         fs::exists(home_.socket_file(live_socket_folder()));
+  return status().state == ServerState::kReady && is_there(home_.socket_file(live_socket_folder()));
 }
 
 fs::path PrivateServer::live_socket_folder() const {
-  const fs::path folder = home_.socket_folder();
-  if (fs::exists(home_.socket_file(folder))) return folder;
+  fs::path folder = home_.socket_folder();
+  if (is_there(home_.socket_file(folder))) return folder;
   // The home was moved while its server ran: the socket is still where it was made.
-  const std::optional<PostmasterFile> file = read_postmaster_file(home_.data());
-  if (file && !file->socket_folder.empty() && fs::exists(home_.socket_file(file->socket_folder)))
-    return file->socket_folder;
+  std::optional<PostmasterFile> file = read_postmaster_file(home_.data());
+  if (file && !file->socket_folder.empty() && is_there(home_.socket_file(file->socket_folder)))
+    return std::move(file->socket_folder);
   return folder;
 }
 

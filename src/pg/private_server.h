@@ -55,9 +55,9 @@ class PrivateServer {
   ServerStatus status() const;
   // Makes the data folder and the database. False when they are there already. A second process
   // that tries at the same time waits for the first.
-  bool initialise(std::stop_token stop = {});
+  bool initialise(const std::stop_token& stop = {});
   // Returns when the server takes connections: at once when it is up.
-  void start(std::stop_token stop = {});
+  void start(const std::stop_token& stop = {});
   // Returns when its processes are gone. False when it was not running.
   bool stop(StopMode mode = StopMode::kFast,
             std::chrono::milliseconds timeout = std::chrono::minutes(5));

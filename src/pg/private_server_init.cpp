@@ -58,6 +58,16 @@ void require_free_name(const fs::path& data) {
               "move it away, or choose another home with --home");
 }
 
+void clear_the_way(const ServerHome& home) {
+  try {
+    require_free_name(home.data());
+    remove_leftovers(home.folder());
+  } catch (const fs::filesystem_error& error) {
+    throw Error(ErrorCode::kIo, std::string("cannot make room for the database: ") + error.what(),
+                "see who owns the files in " + home.folder().string());
+  }
+}
+
 std::string read_to_end(int fd) {
   std::string content;
   std::array<char, 4096> block;
@@ -77,13 +87,12 @@ std::string read_to_end(int fd) {
 
 }  // namespace
 
-bool PrivateServer::initialise(std::stop_token stop) {
+bool PrivateServer::initialise(const std::stop_token& stop) {
   if (status().state != ServerState::kNotInitialised) return false;
   home_.prepare();
   const FileDescriptor lock = wait_for_lock(stop, "making this database");
   if (status().state != ServerState::kNotInitialised) return false;
-  require_free_name(home_.data());
-  remove_leftovers(home_.folder());
+  clear_the_way(home_);
 
   std::string temporary = (home_.folder() / (std::string(kPrefix) + "XXXXXX")).string();
   if (::mkdtemp(temporary.data()) == nullptr) throw_errno("create " + temporary);

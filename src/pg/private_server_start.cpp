@@ -41,7 +41,7 @@ bool contains(const std::string& text, const char* part) {
 
 }  // namespace
 
-void PrivateServer::start(std::stop_token stop) {
+void PrivateServer::start(const std::stop_token& stop) {
   if (status().state == ServerState::kNotInitialised) {
     const Account& account = home_.account();  // refuses a home that is somebody else's
     require_reachable(home_.folder(), account);

@@ -214,6 +214,7 @@ TEST_F(PrivateServerTest, SeveralStartersGetOneServer) {
   initialised();
   std::vector<pid_t> pids(4);
   std::vector<std::thread> threads;
+  threads.reserve(pids.size());
   for (pid_t& pid : pids) {
     threads.emplace_back([&pid, this] {
       PrivateServerOptions options;

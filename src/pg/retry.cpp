@@ -1,5 +1,6 @@
 #include "pg/retry.h"
 
+#include <algorithm>
 #include <mutex>
 #include <optional>
 #include <stop_token>
@@ -67,8 +68,8 @@ std::unique_ptr<BlockerWatch> try_watch(Connection& connection) {
 }
 
 [[noreturn]] void throw_blocked(const std::vector<Blocker>& blockers, milliseconds waited) {
-  std::vector<std::string> lines;
-  for (const Blocker& blocker : blockers) lines.push_back(describe_blocker(blocker));
+  std::vector<std::string> lines(blockers.size());
+  std::transform(blockers.begin(), blockers.end(), lines.begin(), describe_blocker);
   const std::string table =
       blockers.empty() || blockers[0].waited_for.empty() ? "a table" : blockers[0].waited_for;
   throw Error(ErrorCode::kBusy,

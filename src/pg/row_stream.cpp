@@ -64,7 +64,7 @@ bool RowStream::next() {
 }
 
 Cursor::Cursor(Connection& connection, const std::string& sql, Parameters parameters,
-               std::string name)
+               const std::string& name)
     : connection_(connection), name_(quote_identifier(name)) {
   COPPICE_ASSERT(connection.in_transaction());
   connection.exec_params("DECLARE " + name_ + " NO SCROLL CURSOR FOR " + sql, parameters);

@@ -55,7 +55,7 @@ class Cursor {
  public:
   // Needs an open transaction, in which the cursor lives. `sql` is a SELECT or VALUES.
   Cursor(Connection& connection, const std::string& sql, Parameters parameters = {},
-         std::string name = "coppice_cursor");
+         const std::string& name = "coppice_cursor");
   ~Cursor();
   Cursor(const Cursor&) = delete;
   Cursor& operator=(const Cursor&) = delete;

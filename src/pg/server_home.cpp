@@ -40,8 +40,9 @@ void make_folder(const fs::path& folder, mode_t mode) {
 }
 
 bool looks_like_home(const fs::path& folder) {
-  return fs::is_empty(folder) || fs::exists(folder / "config.toml") ||
-         fs::exists(folder / "pgdata") || fs::exists(folder / "server.lock");
+  std::error_code ignored;
+  return fs::is_empty(folder, ignored) || is_there(folder / "config.toml") ||
+         is_there(folder / "pgdata") || is_there(folder / "server.lock");
 }
 
 }  // namespace
@@ -58,7 +59,7 @@ const Account& ServerHome::account() const {
 fs::path ServerHome::socket_file(const fs::path& folder) const { return folder / ".s.PGSQL.5432"; }
 
 fs::path ServerHome::socket_folder() const {
-  const fs::path inside = home_ / "run";
+  fs::path inside = home_ / "run";
   const std::string name = socket_file(inside).string();
   // libpq reads a comma in a host as the border between two hosts.
   if (name.size() <= kLongestSocketName && name.find(',') == std::string::npos) return inside;
@@ -79,15 +80,19 @@ void ServerHome::prepare() const {
   std::error_code failure;
   if (!fs::exists(home_, failure)) {
     fs::create_directories(home_.parent_path(), failure);
+    if (!failure) {
+      require_reachable(home_.parent_path(), account());
+      if (::mkdir(home_.c_str(), 0700) != 0 && errno != EEXIST)
+        failure = std::error_code(errno, std::generic_category());
+    }
     if (failure) {
       throw Error(
           ErrorCode::kRefused,
           "cannot create the home " + home_.string() + ": " + failure.message(),
           "choose another with --home, or create it and give it to " + current_account().name);
     }
-    make_folder(home_, 0700);
   }
-  if (!fs::is_directory(home_)) {
+  if (!fs::is_directory(home_, failure)) {
     throw Error(ErrorCode::kRefused, "the home " + home_.string() + " is not a folder",
                 "choose another with --home");
   }
@@ -140,7 +145,7 @@ void ServerHome::rotate_log() const noexcept {
 }
 
 std::optional<FileDescriptor> ServerHome::try_lock() const {
-  const bool made = !fs::exists(lock_file());
+  const bool made = !is_there(lock_file());
   std::optional<FileDescriptor> lock = try_lock_file(lock_file());
   if (made && lock && ::geteuid() == 0) {
     // A home of somebody else that root was the first to lock stays usable for its owner.

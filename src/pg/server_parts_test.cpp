@@ -148,15 +148,16 @@ TEST(ServerHome, ALongOrOddPathGetsAShortSocketFolder) {
 }
 
 TEST(ServerHome, ASocketFolderThatSomebodyElseMadeIsRefused) {
-  if (::geteuid() != 0) GTEST_SKIP() << "only root can play somebody else";
   const Folder folder;
   const ServerHome home(folder.path / std::string(120, 'l'));
   home.prepare();
   const fs::path socket = home.socket_folder();
-  ASSERT_EQ(::mkdir(socket.c_str(), 0777), 0);
-  ASSERT_EQ(::chown(socket.c_str(), 12345, 12345), 0);
-  EXPECT_THROW(home.prepare_socket_folder(), Error);
-  fs::remove(socket);
+  if (::geteuid() == 0) {  // only root can play somebody else
+    ASSERT_EQ(::mkdir(socket.c_str(), 0777), 0);
+    ASSERT_EQ(::chown(socket.c_str(), 12345, 12345), 0);
+    EXPECT_THROW(home.prepare_socket_folder(), Error);
+    fs::remove(socket);
+  }
   fs::create_symlink("/tmp", socket);
   EXPECT_THROW(home.prepare_socket_folder(), Error);
   fs::remove(socket);

@@ -149,6 +149,11 @@ Error explain_failed_start(std::string_view log, const fs::path& log_file) {
                "see " + log_file.string());
 }
 
+bool is_there(const fs::path& file) {
+  std::error_code ignored;
+  return fs::exists(file, ignored);
+}
+
 std::uint64_t size_of(const fs::path& file) {
   struct stat facts;
   return ::stat(file.c_str(), &facts) == 0 ? static_cast<std::uint64_t>(facts.st_size) : 0;

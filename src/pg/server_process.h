@@ -37,6 +37,8 @@ std::vector<pid_t> find_server_processes(const std::filesystem::path& data);
 // `log` is what this start wrote, `log_file` where to read more.
 Error explain_failed_start(std::string_view log, const std::filesystem::path& log_file);
 
+// False also when it cannot be seen.
+bool is_there(const std::filesystem::path& file);
 // The end of the file, but nothing before `offset` and at most 64 KiB; empty when unreadable.
 std::string read_tail(const std::filesystem::path& file, std::uint64_t offset);
 std::uint64_t size_of(const std::filesystem::path& file);

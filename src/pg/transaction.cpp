@@ -62,7 +62,7 @@ void Transaction::rollback() {
   connection_.exec("ROLLBACK");
 }
 
-Savepoint::Savepoint(Connection& connection, std::string name)
+Savepoint::Savepoint(Connection& connection, const std::string& name)
     : connection_(connection), name_(quote_identifier(name)) {
   connection_.exec("SAVEPOINT " + name_);
 }

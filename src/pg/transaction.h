@@ -40,7 +40,7 @@ class Transaction {
 
 class Savepoint {
  public:
-  explicit Savepoint(Connection& connection, std::string name = "coppice_savepoint");
+  explicit Savepoint(Connection& connection, const std::string& name = "coppice_savepoint");
   ~Savepoint();
   Savepoint(const Savepoint&) = delete;
   Savepoint& operator=(const Savepoint&) = delete;
