@@ -35,6 +35,10 @@ Audio::Audio(const std::filesystem::path& file, const std::string& kind, const L
     throw FunctionFailure("decode", fmt::format("the {} file has no audio stream: it is not audio",
                                                 demuxer_.format()));
   }
+  if (stream_ != nullptr &&
+      (stream_->codecpar->sample_rate < 10 || stream_->codecpar->ch_layout.nb_channels < 1)) {
+    throw FunctionFailure("decode", "the audio stream has no sample rate: it is damaged");
+  }
 }
 
 double Audio::duration() const {
@@ -100,13 +104,11 @@ void Audio::for_each_frame(const std::function<void(const AVFrame*)>& take) {
 }
 
 void Audio::decode(const std::function<bool(const AVFrame*)>& take) {
+  demuxer_.rewind();
+  stream_ = demuxer_.best_stream(AVMEDIA_TYPE_AUDIO);
   const CodecPtr decoder = demuxer_.open_decoder(stream_);
   const PacketPtr packet = make_packet();
   const FramePtr frame = make_frame();
-  if (stream_->start_time != AV_NOPTS_VALUE) {
-    avformat_seek_file(demuxer_.context(), stream_->index, INT64_MIN, stream_->start_time,
-                       stream_->start_time, 0);
-  }
   bool any = false;
   bool drained = false;  // the decoder was told that no packet follows
   while (true) {

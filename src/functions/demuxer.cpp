@@ -52,6 +52,12 @@ Demuxer::Demuxer(const std::filesystem::path& file, std::string kind, const Limi
   if (size_bytes_ == 0) {
     throw FunctionFailure("decode", fmt::format("the {} is empty: zero bytes", kind_));
   }
+  open();
+}
+
+Demuxer::~Demuxer() { close(); }
+
+void Demuxer::open() {
   auto* buffer = static_cast<unsigned char*>(av_malloc(kBufferBytes));
   io_ = buffer == nullptr ? nullptr
                           : avio_alloc_context(buffer, kBufferBytes, 0, this, &Demuxer::read_bytes,
@@ -66,10 +72,10 @@ Demuxer::Demuxer(const std::filesystem::path& file, std::string kind, const Limi
   context_->io_open = &refuse_to_open;
   context_->flags |= AVFMT_FLAG_CUSTOM_IO;
   try {
-    // The name only helps to tell formats apart; nothing is opened by it.
-    const std::string name = "media" + file.extension().string();
+    // Without a name: what a file is, its bytes say. By their extension FFmpeg would take garbage
+    // for raw streams.
     // On failure avformat_open_input frees the context itself.
-    check_av(avformat_open_input(&context_, name.c_str(), nullptr, nullptr),
+    check_av(avformat_open_input(&context_, nullptr, nullptr, nullptr),
              fmt::format("the bytes are not {} that FFmpeg reads",
                          kind_ == "video" ? "a video" : "audio"));
     const std::string format = first_name(context_->iformat->name);
@@ -83,9 +89,8 @@ Demuxer::Demuxer(const std::filesystem::path& file, std::string kind, const Limi
     close();
     throw;
   }
+  at_start_ = true;
 }
-
-Demuxer::~Demuxer() { close(); }
 
 void Demuxer::close() {
   avformat_close_input(&context_);
@@ -141,12 +146,25 @@ CodecPtr Demuxer::open_decoder(const AVStream* stream) const {
 }
 
 bool Demuxer::read(const AVStream* stream, AVPacket* packet) {
+  at_start_ = false;
   while (true) {
     av_packet_unref(packet);
     // A read error in the middle is treated as the end: what came before it counts.
     if (av_read_frame(context_, packet) < 0) return false;
     if (packet->stream_index == stream->index) return true;
   }
+}
+
+bool Demuxer::seek(const AVStream* stream, std::int64_t timestamp) {
+  at_start_ = false;
+  return avformat_seek_file(context_, stream->index, INT64_MIN, timestamp, timestamp, 0) >= 0;
+}
+
+void Demuxer::rewind() {
+  if (at_start_) return;
+  close();
+  if (::lseek(fd_.get(), 0, SEEK_SET) < 0) throw_errno("rewind a media file");
+  open();
 }
 
 std::string Demuxer::format() const { return first_name(context_->iformat->name); }

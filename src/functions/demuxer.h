@@ -35,6 +35,11 @@ class Demuxer {
   CodecPtr open_decoder(const AVStream* stream) const;
   // The next packet of `stream`; false at the end of the file.
   bool read(const AVStream* stream, AVPacket* packet);
+  // Goes to a key frame at or before `timestamp`, if the container can; where that is may be wrong.
+  bool seek(const AVStream* stream, std::int64_t timestamp);
+  // Back to the very first packet. Streams and the context are new afterwards: seeking to the
+  // start loses packets in some containers, opening again does not.
+  void rewind();
 
   std::string format() const;       // "matroska", "mov", …: FFmpeg's first name of the container
   std::string extension() const;    // the usual one: "mp4", "mkv", …
@@ -44,6 +49,7 @@ class Demuxer {
   const std::string& kind() const { return kind_; }
 
  private:
+  void open();
   void close();
   static int read_bytes(void* self, std::uint8_t* buffer, int size);
   static std::int64_t seek_bytes(void* self, std::int64_t offset, int whence);
@@ -54,6 +60,7 @@ class Demuxer {
   std::int64_t size_bytes_ = 0;
   AVIOContext* io_ = nullptr;
   AVFormatContext* context_ = nullptr;
+  bool at_start_ = true;
 };
 
 // Tags of a file or stream as {"title": "…"}: names in lower case, only valid UTF-8.

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "functions/call.h"
 #include "functions/failure.h"
+#include "functions/ffmpeg.h"
 #include "functions/plan.h"
 #include "functions/vips_codec.h"
 
@@ -128,6 +129,7 @@ MediaEvaluator::~MediaEvaluator() = default;
 
 void MediaEvaluator::open(const std::filesystem::path& media_folder) {
   start_vips();
+  start_ffmpeg();
   state_->store.emplace(media_folder);
 }
 

@@ -7,6 +7,8 @@
 
 namespace coppice::functions {
 
+void start_ffmpeg() { av_log_set_level(AV_LOG_QUIET); }
+
 FramePtr make_frame() {
   FramePtr frame(av_frame_alloc());
   if (!frame) throw std::bad_alloc();

@@ -30,6 +30,9 @@ using CodecPtr = std::unique_ptr<AVCodecContext, FreeAv>;
 using ScalerPtr = std::unique_ptr<SwsContext, FreeAv>;
 using ResamplerPtr = std::unique_ptr<SwrContext, FreeAv>;
 
+// Keeps FFmpeg from printing: failures carry its reasons.
+void start_ffmpeg();
+
 FramePtr make_frame();
 PacketPtr make_packet();
 

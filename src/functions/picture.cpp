@@ -54,9 +54,13 @@ ImageSize turned(ImageSize size, int orientation) {
 Image jpeg_thumbnail(std::string_view bytes, const ImageInfo& info, ImageSize target) {
   const JpegHeader header = read_jpeg_header(bytes);
   const ImageSize stored_target = turned(target, info.orientation);
-  const Image reduced = decode_jpeg(bytes, header, jpeg_divisor(header.size, stored_target));
-  return apply_orientation(convert_to_srgb(resample(reduced, stored_target), info.icc_profile),
-                           info.orientation);
+  const int divisor = jpeg_divisor(header.size, stored_target);
+  const Image reduced = decode_jpeg(bytes, header, divisor);
+  const Extent extent = {static_cast<double>(header.size.width) / divisor,
+                         static_cast<double>(header.size.height) / divisor};
+  return apply_orientation(
+      convert_to_srgb(resample(reduced, extent, stored_target), info.icc_profile),
+      info.orientation);
 }
 
 }  // namespace

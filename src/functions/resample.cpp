@@ -108,12 +108,11 @@ Image shrink_by_boxes(const Image& image, int factor_x, int factor_y) {
   return result;
 }
 
-// Lanczos-3 over an image that covers `extent_x` x `extent_y` of its own pixels: less than its size
-// when its last blocks were averaged over fewer pixels.
-Image reduce(const Image& image, double extent_x, double extent_y, ImageSize target) {
+// Lanczos-3 over the part of an image that counts.
+Image reduce(const Image& image, Extent extent, ImageSize target) {
   const int bands = image.bands();
-  const std::vector<Taps> rows = make_taps(image.height(), extent_y, target.height);
-  const std::vector<Taps> columns = make_taps(image.width(), extent_x, target.width);
+  const std::vector<Taps> rows = make_taps(image.height(), extent.height, target.height);
+  const std::vector<Taps> columns = make_taps(image.width(), extent.width, target.width);
   Image result(target.width, target.height, bands);
   result.set_lossless(image.lossless());
   std::vector<float> sums(image.row_bytes());
@@ -136,16 +135,20 @@ int box_factor(int source, int target) { return std::max(1, source / (2 * target
 }  // namespace
 
 Image resample(const Image& image, ImageSize target) {
+  const Extent whole = {static_cast<double>(image.width()), static_cast<double>(image.height())};
+  return resample(image, whole, target);
+}
+
+Image resample(const Image& image, Extent extent, ImageSize target) {
   COPPICE_ASSERT(image.bands() == 1 || image.bands() == 3);
-  if (image.width() == target.width && image.height() == target.height) return image.copy();
+  if (extent.width == target.width && extent.height == target.height) {
+    return crop(image, 0, 0, target.width, target.height);
+  }
   const int factor_x = box_factor(image.width(), target.width);
   const int factor_y = box_factor(image.height(), target.height);
-  if (factor_x == 1 && factor_y == 1) {
-    return reduce(image, image.width(), image.height(), target);
-  }
+  if (factor_x == 1 && factor_y == 1) return reduce(image, extent, target);
   return reduce(shrink_by_boxes(image, factor_x, factor_y),
-                static_cast<double>(image.width()) / factor_x,
-                static_cast<double>(image.height()) / factor_y, target);
+                {extent.width / factor_x, extent.height / factor_y}, target);
 }
 
 }  // namespace coppice::functions

@@ -10,7 +10,15 @@
 
 namespace coppice::functions {
 
+// The part of an image that counts, from its upper left corner: a codec that halves 259 columns
+// gives 130, of which the picture covers 129.5.
+struct Extent {
+  double width = 0;
+  double height = 0;
+};
+
 // `image` has 1 or 3 bands; either side may grow or shrink.
 Image resample(const Image& image, ImageSize target);
+Image resample(const Image& image, Extent extent, ImageSize target);
 
 }  // namespace coppice::functions

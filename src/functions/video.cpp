@@ -48,6 +48,9 @@ Video::Video(const std::filesystem::path& file, const Limits& limits)
                                                 "video",
                                                 demuxer_.format()));
   }
+  if (stream_->codecpar->width < 1 || stream_->codecpar->height < 1) {
+    throw FunctionFailure("decode", "the video stream has no size: it is damaged");
+  }
 }
 
 ImageSize Video::size() const {
@@ -71,8 +74,7 @@ double Video::fps() const {
 }
 
 std::int64_t Video::frame_count() {
-  avformat_seek_file(demuxer_.context(), stream_->index, INT64_MIN, first_timestamp(),
-                     first_timestamp(), 0);
+  rewind();
   std::int64_t count = 0;
   while (demuxer_.read(stream_, packet_.get())) {
     // Packets that an edit list cuts away are decoded but not shown.
@@ -138,11 +140,10 @@ FramePtr Video::find_frame(std::int64_t target) {
   FramePtr next = make_frame();
   for (const std::int64_t start : starts) {
     const bool from_start = start <= first;
-    const std::int64_t position = std::max(start, first);
-    if (avformat_seek_file(demuxer_.context(), stream_->index, INT64_MIN, position, position, 0) <
-        0) {
-      if (!from_start) continue;
-      av_seek_frame(demuxer_.context(), stream_->index, 0, AVSEEK_FLAG_BYTE);
+    if (from_start) {
+      rewind();
+    } else if (!demuxer_.seek(stream_, start)) {
+      continue;
     }
     avcodec_flush_buffers(decoder_.get());
     drained_ = at_end_ = false;
@@ -163,6 +164,11 @@ FramePtr Video::find_frame(std::int64_t target) {
     if (from_start) return nullptr;
   }
   return nullptr;
+}
+
+void Video::rewind() {
+  demuxer_.rewind();
+  stream_ = demuxer_.best_stream(AVMEDIA_TYPE_VIDEO);
 }
 
 // Damaged packets are passed over, as players do.

@@ -34,6 +34,7 @@ class Video {
   const Demuxer& demuxer() const { return demuxer_; }
 
  private:
+  void rewind();
   bool next_frame(AVFrame* frame);
   FramePtr find_frame(std::int64_t target);
   std::int64_t first_timestamp() const;

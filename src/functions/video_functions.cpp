@@ -13,6 +13,7 @@ Operand frame_at(const Call& call) {
 }
 
 Operand extract_audio(const Call& call) {
+  call.video();  // a sound file has no sound track to extract: it is not a video
   Audio& audio = call.audio();
   const std::string extension = audio_extension(call.text(1));
   if (!audio.has_stream()) return give_null();

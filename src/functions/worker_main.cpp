@@ -7,7 +7,6 @@
 #include <iostream>
 
 #include "functions/evaluator.h"
-#include "functions/ffmpeg.h"
 #include "workers/serve.h"
 
 int main() {
@@ -16,7 +15,6 @@ int main() {
   ::setenv("OMP_THREAD_LIMIT", "1", 1);
   ::setenv("OMP_NUM_THREADS", "1", 1);
   ::setenv("VIPS_CONCURRENCY", "1", 1);
-  av_log_set_level(AV_LOG_QUIET);
   try {
     coppice::functions::MediaEvaluator evaluator;
     return coppice::serve_standard_streams(evaluator, "coppice-media");
