@@ -104,6 +104,7 @@ TEST(Classify, RefusesByNameWithAHintAtThePlace) {
       {"SELECT * FROM (SELECT 1 FROM t FOR KEY SHARE) x", "FOR KEY SHARE", ""},
       {"INSERT INTO t SELECT * FROM u FOR UPDATE", "FOR UPDATE", ""},
       {"DO 'x'", "DO", ""},
+      {"CREATE SCHEMA s CREATE TABLE t (a int)", "CREATE SCHEMA with elements", ""},
       {"COPY t FROM PROGRAM 'x'", "COPY PROGRAM", ""},
       {"COPY t TO PROGRAM 'x'", "COPY PROGRAM", ""},
       {"CALL p()", "CALL", ""},

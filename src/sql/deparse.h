@@ -9,8 +9,8 @@
 //          Comments and spelling are lost: int becomes integer, fps => 1 becomes fps := 1.
 // Units    About 60 us for a small statement, half of it for the comparison.
 // Threads  Any thread with 256 KiB of stack left.
-// Errors   kUnsupported when no text reads back as this tree (UNIQUE NULLS NOT DISTINCT,
-// COMPRESSION,
+// Errors   kUnsupported for statements that Coppice does not have, and when no text reads back as
+// this tree (UNIQUE NULLS NOT DISTINCT, COMPRESSION,
 //          BEGIN ATOMIC bodies and other forms that no rewritten statement needs): use text() of
 //          the Statement then. Also when the tree is too deep.
 #pragma once

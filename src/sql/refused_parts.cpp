@@ -168,6 +168,10 @@ Found refused_message(Message& message) {
     if (!copy->is_program) return std::nullopt;
     return refuse("COPY PROGRAM", "pipe it: program | coppice insert TABLE --from -");
   }
+  if (auto* schema = as<PgQuery__CreateSchemaStmt>(message)) {
+    if (schema->n_schema_elts == 0) return std::nullopt;
+    return refuse("CREATE SCHEMA with elements", "create each table by a statement of its own");
+  }
   if (auto* view = as<PgQuery__ViewStmt>(message)) {
     if (view->with_check_option <= PG_QUERY__VIEW_CHECK_OPTION__NO_CHECK_OPTION) return {};
     return refuse("WITH CHECK OPTION", "leave it out: views are read-only",

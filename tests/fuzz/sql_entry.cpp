@@ -53,6 +53,11 @@ LexedText our_tokens(std::string_view text) {
     lexed.comparable = lexed.comparable && !unicode;
     lexed.edges.push_back(token.begin);
     if (token.kind == TokenKind::kNamedParameter) {  // to PostgreSQL "$" and a name
+      // $e'…' is a parameter and a string to us, "$" and an escaped string to PostgreSQL; but it
+      // never sees that: parameters are numbered before.
+      const bool prefix =
+          token.end < text.size() && (text[token.end] == '\'' || text[token.end] == '&');
+      lexed.comparable = lexed.comparable && !prefix;
       lexed.edges.push_back(token.begin + 1);
       lexed.edges.push_back(token.begin + 1);
     }
