@@ -397,6 +397,8 @@ TEST_F(ConnectionTest, CopyStatementsSentAsQueriesAreRefusedAndCleanedUp) {
 TEST_F(ConnectionTest, ARoleIsSetAndKept) {
   const std::string role = database_.name() + " \"odd\"";
   connection_.exec("CREATE ROLE " + quote_identifier(role));
+  // Needed where we are no superuser.
+  connection_.exec("GRANT " + quote_identifier(role) + " TO CURRENT_USER");
   {
     Connection restricted = Connection::connect(database_.conninfo(), role);
     EXPECT_EQ(restricted.exec("SELECT current_user").text(0, 0), role);
