@@ -73,7 +73,7 @@ std::string describe_row(const TableInfo& table, const std::string& row_json) {
 
 Error translate(const pg::ServerError& error, const TableInfo& table) {
   const pg::ServerErrorFields& fields = error.fields();
-  const std::string relation = table.name.name;
+  const std::string& relation = table.name.name;
   std::string hint = error.hint();
   if (fields.sqlstate == "CP003") {
     const ColumnInfo* column = column_of_physical(table, fields.column);
@@ -118,12 +118,19 @@ Error translate(const pg::ServerError& error, const TableInfo& table) {
                  hint);
   }
   std::string message = error.message();
+  // "COPY t12, line 3, column c4: …" is where in the file it was.
+  if (fields.context.starts_with("COPY ")) {
+    message += " (" + fields.context.substr(0, fields.context.find('\n')) + ")";
+  }
+  if (table.store.empty()) return Error(error.code(), message, hint);  // not made yet
   for (const std::string& internal : {table.store, "w" + table.store.substr(1)}) {
     replace_all(message, "\"" + internal + "\"", "\"" + relation + "\"");
     replace_all(message, "COPY " + internal + ",", "COPY " + relation + ",");
+    replace_all(message, "(COPY s" + internal.substr(1), "(COPY " + relation);
   }
   for (const ColumnInfo& column : table.columns) {
     replace_all(message, "\"" + column.physical + "\"", "\"" + column.name + "\"");
+    replace_all(message, "column " + column.physical + ":", "column " + column.name + ":");
   }
   return Error(error.code(), message, hint);
 }

@@ -387,4 +387,13 @@ std::int64_t change_expression(EngineContext& context, const sql::QualifiedName&
   return fill_column(context, request, sink);
 }
 
+void alter_column(EngineContext& context, const std::string& column, const std::string& expression,
+                  ResultSink& sink) {
+  const sql::ColumnName name = sql::parse_column_name(column);
+  const std::string statement = fmt::format("coppice alter-column {} '{}'", column, expression);
+  const std::int64_t version =
+      change_expression(context, name.table, name.column, expression, statement, sink);
+  sink.done("ALTER COLUMN", version);
+}
+
 }  // namespace coppice::engine

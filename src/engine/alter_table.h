@@ -16,4 +16,8 @@ std::int64_t change_expression(EngineContext& context, const sql::QualifiedName&
                                const std::string& column, const std::string& expression,
                                std::string_view statement, ResultSink& sink);
 
+// `coppice alter-column TABLE.COLUMN 'EXPRESSION'`.
+void alter_column(EngineContext& context, const std::string& column, const std::string& expression,
+                  ResultSink& sink);
+
 }  // namespace coppice::engine

@@ -21,7 +21,7 @@ std::optional<Account> worker_account() {
 }
 
 pg::Connection connect_owner(const std::string& conninfo) {
-  pg::Connection connection = pg::Connection::connect({.conninfo = conninfo});
+  pg::Connection connection = pg::Connection::connect(conninfo);
   // Unqualified names live in public, whatever the role's settings say.
   connection.exec("SET search_path = public");
   return connection;
@@ -51,8 +51,7 @@ EngineContext::~EngineContext() = default;
 
 pg::Connection& EngineContext::reader() {
   if (!reader_ || !reader_->is_alive()) {
-    reader_ = pg::Connection::connect(
-        {.conninfo = address.reader_conninfo, .role = address.reader_role});
+    reader_ = pg::Connection::connect(address.reader_conninfo, address.reader_role);
     reader_->exec("SET search_path = public");
   }
   return *reader_;
@@ -80,7 +79,7 @@ FunctionPool& EngineContext::pool() {
 
 UrlCache* EngineContext::url_cache() {
   if (url_cache_ == nullptr) {
-    http_ = std::make_unique<HttpClient>(clock_);
+    http_ = std::make_unique<HttpClient>(HttpOptions{}, clock_);
     UrlCacheOptions options;
     options.size_limit_bytes = static_cast<std::uintmax_t>(config.integer("media.cache_mb")) << 20;
     url_cache_ = std::make_unique<UrlCache>(config.home() / "cache", *http_, clock_, options,

@@ -30,13 +30,13 @@ void keep_table(EngineContext& context, TableInfo& table, std::string_view state
   pg::Connection& connection = context.main;
   table.tree_id = connection.exec("INSERT INTO coppice.trees DEFAULT VALUES RETURNING tree_id")
                       .integer(0, 0);
+  table.store = fmt::format("t{}", table.tree_id);
   table.table_id = connection
                        .exec_params(
                            "INSERT INTO coppice.tables (tree_id, schema_name, table_name, store_name) "
-                           "SELECT $1, $2, $3, 't' || $1 RETURNING table_id",
-                           {std::to_string(table.tree_id), table.name.schema, table.name.name})
+                           "VALUES ($1, $2, $3, $4) RETURNING table_id",
+                           {std::to_string(table.tree_id), table.name.schema, table.name.name, table.store})
                        .integer(0, 0);
-  table.store = fmt::format("t{}", table.tree_id);
   connection.exec_params(
       "INSERT INTO coppice.operations (tree_id, op_id, table_id, table_name, kind, state, statement, "
       "author, ended_at, version) VALUES ($1, 0, $2, $3, 'create table', 'published', $4, $5, "

@@ -1,3 +1,146 @@
 #include "engine/engine.h"
 
-int coppice_engine_placeholder;
+#include "base/error.h"
+#include "config/config.h"
+#include "engine/alter_table.h"
+#include "engine/bulk_insert.h"
+#include "engine/fill.h"
+#include "engine/function_list.h"
+#include "engine/open_home.h"
+#include "engine/query.h"
+#include "engine/run_sql.h"
+#include "sql/split.h"
+
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+namespace coppice {
+namespace {
+
+using engine::EngineContext;
+
+// The verbs of one open home; each is a function over the context.
+class HomeEngine final : public Engine {
+ public:
+  explicit HomeEngine(std::unique_ptr<EngineContext> context) : context_(std::move(context)) {}
+
+  void sql(std::string_view script, const SqlParameters& parameters, ResultSink& sink) override {
+    engine::run_script(begin(), script, parameters, sink);
+  }
+  bool is_incomplete(std::string_view text) override { return sql::is_incomplete(text); }
+  std::vector<std::string> complete(std::string_view text) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  void apply(std::string_view schema_sql, bool prune, bool dry_run, ResultSink& sink) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  std::string schema_dump() override { throw Error(ErrorCode::kUnsupported, "not linked in yet"); }
+  void schema_diff(std::string_view schema_sql, bool prune, ResultSink& sink) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  void insert(const std::string& table, const InsertOptions& options, ResultSink& sink) override {
+    engine::bulk_insert(begin(), table, options, sink);
+  }
+  void export_rows(const std::string& table_or_query, ResultSink& sink) override {
+    engine::export_rows(begin(), table_or_query, sink);
+  }
+  void ls(const std::optional<std::string>& schema, ResultSink& sink) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  void describe(const std::string& table, ResultSink& sink) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  void history(const std::string& table, ResultSink& sink) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  void diff(const std::string& table, const std::string& from, const std::string& to,
+            bool schema_only, ResultSink& sink) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  void revert(const std::string& table, const std::string& to, bool dry_run,
+              ResultSink& sink) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  void snapshot_create(const std::string& table, const std::string& name,
+                       ResultSink& sink) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  void snapshot_drop(const std::string& table, const std::string& name, ResultSink& sink) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  void snapshot_list(const std::optional<std::string>& table, ResultSink& sink) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  void prune(const std::string& table, const std::optional<std::string>& keep, bool dry_run,
+             ResultSink& sink) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  void lineage(const std::string& table_or_column, LineageFormat format,
+               ResultSink& sink) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  void errors(const std::optional<std::string>& table, ResultSink& sink) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  void recompute(const std::string& table, const std::vector<std::string>& columns,
+                 const std::optional<std::string>& where, bool errors_only,
+                 ResultSink& sink) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  void alter_column(const std::string& column, const std::string& expression,
+                    ResultSink& sink) override {
+    engine::alter_column(begin(), column, expression, sink);
+  }
+  void jobs(bool all, ResultSink& sink) override { throw Error(ErrorCode::kUnsupported, "not linked in yet"); }
+  void job(JobAction action, const std::string& id, ResultSink& sink) override {
+    if (action == JobAction::kResume) {
+      throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    } else {
+      throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    }
+  }
+  void functions(ResultSink& sink) override { engine::list_functions(sink); }
+  void media_path(const std::string& value_or_column, ResultSink& sink) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  void media_cat(const std::string& value, int output_fd) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  void media_export(const std::string& value_or_column, const std::filesystem::path& folder,
+                    ResultSink& sink) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  void media_gc(bool dry_run, ResultSink& sink) override {
+    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+  }
+  StatusReport status() override { throw Error(ErrorCode::kUnsupported, "not linked in yet"); }
+  std::vector<Finding> doctor() override { throw Error(ErrorCode::kUnsupported, "not linked in yet"); }
+
+  void request_stop() override {
+    context_->stop.request_stop();
+    context_->main.cancel();
+  }
+
+ private:
+  // A stop that was asked for ended the verb that ran then, not the next one.
+  EngineContext& begin() {
+    if (context_->stop.stop_requested()) context_->stop = std::stop_source();
+    return *context_;
+  }
+
+  std::unique_ptr<EngineContext> context_;
+};
+
+}  // namespace
+
+void Engine::init(const Config& config, ResultSink& sink) {
+  if (!engine::make_home(config, sink)) {
+    sink.notice("the home " + config.home().string() + " is there already and was left as it is");
+  }
+}
+
+std::unique_ptr<Engine> Engine::open(const Config& config) {
+  return std::make_unique<HomeEngine>(engine::open_home(config));
+}
+
+bool Engine::stop_server(const Config& config) { return engine::stop_home(config); }
+
+}  // namespace coppice

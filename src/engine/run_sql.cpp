@@ -17,6 +17,7 @@
 #include "engine/views.h"
 #include "exec/binder.h"
 #include "sql/classify.h"
+#include "sql/parameters.h"
 #include "sql/read.h"
 
 namespace coppice::engine {

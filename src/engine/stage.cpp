@@ -271,6 +271,11 @@ std::vector<std::int64_t> Stage::drop_stale_rows() {
   return rows;
 }
 
+void Stage::follow(const catalog::TablePointer& table, const catalog::Operation& operation) {
+  table_ = table;
+  operation_ = operation;
+}
+
 void Stage::drop() { context_.main.exec("DROP TABLE IF EXISTS " + name_); }
 
 void Stage::keep_plan(const std::vector<const ColumnInfo*>& columns) {

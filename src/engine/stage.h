@@ -48,6 +48,9 @@ class Stage {
   std::vector<std::int64_t> drop_stale_rows();
   void drop();
 
+  // The table was altered: go on with its new description.
+  void follow(const catalog::TablePointer& table, const catalog::Operation& operation);
+
   // For a resume: what is still to be computed.
   void keep_plan(const std::vector<const catalog::ColumnInfo*>& columns);
   std::vector<const catalog::ColumnInfo*> kept_plan() const;

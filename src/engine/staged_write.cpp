@@ -108,7 +108,7 @@ Stage::Published publish_or_step_back(EngineContext& context, TablePointer& tabl
       const TablePointer now = context.catalog.table_by_id(operation.table_id);
       if (now == nullptr) throw Error(ErrorCode::kNotFound, "the table was dropped meanwhile");
       operation.schema_version = now->schema_version;
-      stage = Stage::reopen(context, now, operation);
+      stage.follow(now, operation);
       catch_up(context, stage, table, now, sink);
       table = now;
     }

@@ -139,7 +139,7 @@ void apply_column_option(ColumnInfo& column, const sql::Option& option, const So
     if (option.value != "store" && option.value != "recompute" && option.value != "auto") {
       refuse("'store', 'recompute' or 'auto'");
     }
-    column.backup = option.value;
+    column.backup = *option.value;
   } else {
     const std::vector<std::string> known = {"on_error", "backup"};
     throw error_at(ErrorCode::kNotFound, source, option.location,
