@@ -5,6 +5,7 @@
 #include "functions/call.h"
 #include "functions/plan.h"
 #include "functions/test_media.h"
+#include "workers/process_pool.h"
 #include "workers/signature.h"
 
 namespace coppice::functions {
@@ -103,6 +104,50 @@ TEST_F(Evaluator, WhatItDoesNotKnowIsAFailure) {
                     {put(opencv_sample("fruits.jpg"), ValueType::kImage), text("right")})
                 .type,
             "type");
+}
+
+// The program itself, as the engine runs it: as a child with limits, over the protocol.
+TEST_F(Evaluator, CoppiceMediaServesAllKindsWithinItsMemoryLimit) {
+  ProcessPoolOptions options;
+  options.argv = {COPPICE_MEDIA};
+  options.worker_count = 1;
+  options.media_folder = store_.folder();
+#ifndef __SANITIZE_ADDRESS__
+  options.memory_limit_bytes = std::uint64_t{1} << 30;
+#endif
+  ProcessPool pool(options);
+  const std::string pdf = pdf_sample().string();
+  Batch batch;
+  batch.row_count = 2;
+  const auto column = [&](const Value& value) {
+    batch.arguments.push_back({value, null_value()});
+    return argument(static_cast<int>(batch.arguments.size()) - 1);
+  };
+  const Fragment picture = column(put(opencv_sample("fruits.jpg"), ValueType::kImage));
+  const Fragment clip = column(put(opencv_sample("tree.avi"), ValueType::kVideo));
+  const Fragment sound = column(put(alsa_sample("Noise.wav"), ValueType::kAudio));
+  const Fragment paper = column(put(pdf, ValueType::kDocument));
+  const Fragment bad = column(put_bytes("no picture", "jpg", ValueType::kImage));
+  const Fragment size = column(integer(100));
+  const Fragment zero = column(integer(0));
+  const Fragment second = column(number(1));
+  const BatchResult results = pool.evaluate(
+      {call_of("resize(image,bigint,bigint)",
+               {call_of("frame_at(video,float8)", {clip, second}), size, zero}),
+       call_of("perceptual_hash(image)", {picture}), call_of("sample_rate(audio)", {sound}),
+       call_of("page_count(document)", {paper}),
+       call_of("page_image(document,bigint,bigint)", {paper, column(integer(1)), size}),
+       call_of("probe(image)", {bad})},
+      batch, {});
+  ASSERT_EQ(results.size(), 6U);
+  EXPECT_EQ(shell("vipsheader -f width " + path_of(results[0][0]).string()), "100");
+  EXPECT_EQ(std::get<Value>(results[1][0]).text.size(), 16U);
+  EXPECT_EQ(std::get<Value>(results[2][0]).integer, 48000);
+  EXPECT_EQ(std::get<Value>(results[3][0]).integer,
+            std::stoi(shell("pdfinfo " + pdf + " | sed -n 's/^Pages: *//p'")));
+  EXPECT_EQ(shell("file -b --mime-type " + path_of(results[4][0]).string()), "image/png");
+  EXPECT_EQ(std::get<CellFailure>(results[5][0]).type, "decode");
+  for (const auto& result : results) EXPECT_TRUE(std::get<Value>(result[1]).is_null());
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 #include "functions/pdf.h"
 
 #include <fmt/core.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -36,6 +38,13 @@ bool parse_page_size(const std::map<std::string, std::string>& facts, double& wi
     }
   }
   return false;
+}
+
+// A process may lower its limit for a child, never raise it.
+std::uint64_t own_memory_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_AS, &limit) != 0) throw_errno("read the memory limit");
+  return limit.rlim_max;
 }
 
 [[noreturn]] void fail_with(const RunResult& result, const std::string& program) {
@@ -83,7 +92,7 @@ std::string Pdf::run(const std::string& program, std::initializer_list<std::stri
   child.argv.insert(child.argv.end(), options);
   child.clear_environment = true;
   child.no_network = true;
-  child.memory_limit_bytes = limits_.document_memory_bytes;
+  child.memory_limit_bytes = std::min(limits_.document_memory_bytes, own_memory_limit());
   RunResult result;
   try {
     // One byte more than allowed tells that the output was cut.
