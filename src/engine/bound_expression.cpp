@@ -41,6 +41,7 @@ std::optional<exec::ColumnKinds> CatalogKinds::columns_of(const sql::VersionedNa
     const auto version = context_.catalog.version_at(*table, *relation.version);
     return kinds_of(context_.catalog.columns_at(*table, version.version), table->primary_key());
   }
+  if (relation.table.schema == "coppice_asof") return columns_of_version(relation.table.name);
   if (const auto view = context_.catalog.find_view(relation.table)) {
     const pg::Result columns = context_.main.exec_cached(
         "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 "
@@ -58,6 +59,17 @@ std::optional<exec::ColumnKinds> CatalogKinds::columns_of(const sql::VersionedNa
     return kinds;
   }
   return std::nullopt;
+}
+
+// "t12_v3": what "film:3" was resolved to.
+std::optional<exec::ColumnKinds> CatalogKinds::columns_of_version(const std::string& view_name) {
+  const std::size_t mark = view_name.rfind("_v");
+  const pg::Result found = context_.main.exec_cached(
+      "SELECT table_id FROM coppice.tables WHERE store_name = $1", {view_name.substr(0, mark)});
+  if (mark == std::string::npos || found.rows() == 0) return std::nullopt;
+  const auto table = context_.catalog.table_by_id(found.integer(0, 0));
+  const std::int64_t version = std::stoll(view_name.substr(mark + 2));
+  return kinds_of(context_.catalog.columns_at(*table, version), table->primary_key());
 }
 
 BoundExpression bind_column_expression(EngineContext& context, const TableInfo& table,

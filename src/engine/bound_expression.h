@@ -30,6 +30,8 @@ class CatalogKinds final : public exec::RelationKinds {
   std::optional<exec::ColumnKinds> columns_of(const sql::VersionedName& relation) override;
 
  private:
+  std::optional<exec::ColumnKinds> columns_of_version(const std::string& view_name);
+
   EngineContext& context_;
 };
 
