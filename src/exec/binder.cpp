@@ -6,6 +6,7 @@
 #include "exec/call_sites.h"
 #include "exec/column_names.h"
 #include "exec/overload.h"
+#include "exec/select_form.h"
 #include "exec/syntax.h"
 #include "sql/parse.h"
 
@@ -69,10 +70,10 @@ void rewrite_call(PgQuery__FuncCall& call, const MatchedCall& matched, BindConte
 }
 
 [[noreturn]] void refuse(const CallSite& site, const BindContext& context) {
-  const std::string name = called_name(*site.call);
+  const Signature* const bound = bound_signature(*site.call, context.functions);
+  const std::string name = bound ? bound->name : called_name(*site.call);
   std::string hint = site.refusal->rewriting;
-  const std::string text =
-      short_text(sql::make::wrap(context.arena, site.call));  // as the user wrote it
+  const std::string text = short_text(sql::make::wrap(context.arena, site.call));
   const auto fill = [&](std::string_view hole, const std::string& with) {
     for (std::size_t at = hint.find(hole); at != std::string::npos; at = hint.find(hole, at)) {
       hint.replace(at, hole.size(), with);
@@ -100,6 +101,28 @@ void bind_sites(const CallSites& sites, BindContext& context) {
                  match_call(*site->call, *site->scope, context.kinds(), context.source), context);
   }
   if (refused) refuse(*refused, context);
+}
+
+PgQuery__FuncCall* first_call(Node* node, const FunctionTable& functions) {
+  PgQuery__FuncCall* found = nullptr;
+  sql::walk(node, [&](Message& message) {
+    auto* const call = as<PgQuery__FuncCall>(message);
+    if (call && bound_signature(*call, functions)) found = call;
+    return found ? Visit::kStop : Visit::kInto;
+  });
+  return found;
+}
+
+// GROUP BY 1 and GROUP BY <name> may mean a result that an engine function gives.
+void check_groups(const CallSites& sites, const BindContext& context) {
+  for (const auto& [select, scope] : sites.selects()) {
+    for (const Node* const item : sql::nodes(select->n_group_clause, select->group_clause)) {
+      const auto index = target_of_group(*select, item, *scope);
+      if (!index) continue;
+      auto* const call = first_call(target_at(*select, *index).val, context.functions);
+      if (call) refuse({call, scope, &group_by_refusal()}, context);
+    }
+  }
 }
 
 // A function called with our schema that we do not have.
@@ -160,6 +183,7 @@ void bind_select(PgQuery__SelectStmt& select, BindContext& context) {
     CallSites sites(context.kinds());
     sites.add_select(select, nullptr);
     bind_sites(sites, context);
+    check_groups(sites, context);
   });
 }
 
@@ -170,7 +194,12 @@ std::string unknown_function_hint(const pg::ServerError& error, const FunctionTa
   if (error.sqlstate() != kUndefinedFunction || !message.starts_with(kBefore)) return {};
   std::string name = message.substr(kBefore.size(), message.find('(') - kBefore.size());
   if (const auto dot = name.rfind('.'); dot != std::string::npos) name.erase(0, dot + 1);
-  return did_you_mean(name, functions.names());
+  if (!functions.contains(name)) return did_you_mean(name, functions.names());
+  std::vector<std::string> texts;
+  for (const Signature* const signature : functions.overloads(name)) {
+    texts.push_back(printed_signature(*signature));
+  }
+  return "The engine function is " + join(texts, ", ") + ".";
 }
 
 }  // namespace coppice::exec

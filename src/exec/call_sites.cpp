@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "exec/aggregates.h"
+#include "exec/server_functions.h"
 #include "exec/syntax.h"
 
 namespace coppice::exec {
@@ -69,6 +69,8 @@ bool mentions_relation(const Node* query, std::string_view name) {
 
 }  // namespace
 
+const Refusal& group_by_refusal() { return refusals().group_by; }
+
 void CallSites::add_select(PgQuery__SelectStmt& select, const Scope* outer) {
   visit_select(select, outer, nullptr);
 }
@@ -80,6 +82,7 @@ void CallSites::add_expression(Node* expression, const Scope& scope) {
 void CallSites::visit_select(PgQuery__SelectStmt& select, const Scope* outer,
                              const Refusal* refusal) {
   const Scope& scope = scopes_.emplace_back(scope_of(select, outer, context_));
+  selects_.push_back({&select, &scope});
   const auto where_not = [&](const Refusal& other) { return refusal ? refusal : &other; };
   if (select.with_clause) visit_with(*select.with_clause, scope, refusal);
   if (select.larg) {

@@ -26,8 +26,16 @@ struct CallSite {
   const Refusal* refusal;  // nullptr: an engine function may stand here
 };
 
+// Why an engine function cannot stand in GROUP BY.
+const Refusal& group_by_refusal();
+
 class CallSites {
  public:
+  struct Select {
+    PgQuery__SelectStmt* select;
+    const Scope* scope;
+  };
+
   explicit CallSites(const KindContext& context) : context_(context) {}
   CallSites(const CallSites&) = delete;
   CallSites& operator=(const CallSites&) = delete;
@@ -37,6 +45,8 @@ class CallSites {
   void add_expression(sql::Node* expression, const Scope& scope);
 
   const std::vector<CallSite>& sites() const { return sites_; }
+  // Every query that was looked into, inner ones too.
+  const std::vector<Select>& selects() const { return selects_; }
 
  private:
   void visit_select(PgQuery__SelectStmt& select, const Scope* outer, const Refusal* refusal);
@@ -51,6 +61,7 @@ class CallSites {
   KindContext context_;
   std::deque<Scope> scopes_;
   std::vector<CallSite> sites_;
+  std::vector<Select> selects_;
 };
 
 }  // namespace coppice::exec

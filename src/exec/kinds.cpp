@@ -149,6 +149,25 @@ const Signature* bound_signature(const PgQuery__FuncCall& call, const FunctionTa
   return names[0] == "coppice" ? functions.by_stub_name(names[1]) : nullptr;
 }
 
+namespace {
+
+bool finds_bound_call(sql::Message* root, const FunctionTable& functions) {
+  return !sql::walk(root, [&](sql::Message& message) {
+    const auto* const call = as<PgQuery__FuncCall>(message);
+    return call && bound_signature(*call, functions) ? sql::Visit::kStop : sql::Visit::kInto;
+  });
+}
+
+}  // namespace
+
+bool has_bound_call(const Node* node, const FunctionTable& functions) {
+  return finds_bound_call(sql::message_of(const_cast<Node*>(node)), functions);
+}
+
+bool has_bound_call(const PgQuery__SelectStmt& select, const FunctionTable& functions) {
+  return finds_bound_call(sql::message_of(const_cast<PgQuery__SelectStmt*>(&select)), functions);
+}
+
 bool is_engine_call(const PgQuery__FuncCall& call, const Scope& scope, const KindContext& context) {
   if (!has_engine_name(call, context.functions)) return false;
   if (call.n_funcname == 2) return true;

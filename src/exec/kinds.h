@@ -56,6 +56,9 @@ std::optional<ColumnKinds> columns_of(const PgQuery__SelectStmt& select, const S
 bool is_engine_call(const PgQuery__FuncCall& call, const Scope& scope, const KindContext& context);
 // The overload that a bound call stands for; nullptr when it is not a bound call.
 const Signature* bound_signature(const PgQuery__FuncCall& call, const FunctionTable& functions);
+// Whether a bound call is anywhere in the tree.
+bool has_bound_call(const sql::Node* node, const FunctionTable& functions);
+bool has_bound_call(const PgQuery__SelectStmt& select, const FunctionTable& functions);
 // Whether its name is that of an engine function: not qualified, or in the schema coppice.
 bool has_engine_name(const PgQuery__FuncCall& call, const FunctionTable& functions);
 

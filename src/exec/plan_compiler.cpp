@@ -5,10 +5,10 @@
 #include <optional>
 #include <string_view>
 
-#include "exec/aggregates.h"
 #include "exec/constants.h"
 #include "exec/kinds.h"
 #include "exec/plan_columns.h"
+#include "exec/server_functions.h"
 #include "exec/syntax.h"
 #include "sql/deparse.h"
 
@@ -22,10 +22,6 @@ using sql::Visit;
 
 constexpr int kSourceStage = -1;
 constexpr std::string_view kBoolean = "boolean";
-
-// PostgreSQL's functions that give another value each time.
-constexpr std::array<std::string_view, 6> kVolatile = {
-    "clock_timestamp", "gen_random_uuid", "nextval", "random", "setval", "timeofday"};
 
 // Stages of SQL are even, those of calls odd.
 int next_sql_stage(int after) { return after < 0 ? 0 : after + (after % 2 == 0 ? 2 : 1); }
@@ -278,14 +274,11 @@ bool PlanCompiler::is_source_leaf(const Node* node) const {
 }
 
 bool PlanCompiler::is_volatile(const Node* node) const {
+  if (has_volatile_call(node)) return true;
   return !sql::walk(const_cast<Node*>(node), [&](Message& message) {
     const auto* const call = as<PgQuery__FuncCall>(message);
-    if (!call) return Visit::kInto;
-    const Signature* const signature = bound_signature(*call, functions_);
-    const std::string name = called_name(*call);
-    const bool changes =
-        signature ? signature->volatility == Volatility::kVolatile
-                  : std::find(kVolatile.begin(), kVolatile.end(), name) != kVolatile.end();
+    const Signature* const signature = call ? bound_signature(*call, functions_) : nullptr;
+    const bool changes = signature && signature->volatility == Volatility::kVolatile;
     return changes ? Visit::kStop : Visit::kInto;
   });
 }

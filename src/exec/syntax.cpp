@@ -72,13 +72,18 @@ bool is_star(const PgQuery__ColumnRef& reference) {
   return sql::column_ref_names(reference).back() == "*";
 }
 
-int location_of(const Node* node) {
+int location_of(const Message& root) {
   int found = -1;
-  sql::walk(const_cast<Node*>(node), [&](Message& message) {
+  sql::walk(const_cast<Message*>(&root), [&](Message& message) {
     found = own_location(message);
     return found >= 0 ? sql::Visit::kStop : sql::Visit::kInto;
   });
   return found;
+}
+
+int location_of(const Node* node) {
+  const Message* const message = sql::message_of(const_cast<Node*>(node));
+  return message ? location_of(*message) : -1;
 }
 
 std::string user_text(const Node* expression) {

@@ -36,6 +36,7 @@ bool is_star(const PgQuery__ColumnRef& reference);
 // Where a node is in the text: its own location or, when it has none, that of the first message
 // below it that has one; -1 when there is none.
 int location_of(const sql::Node* node);
+int location_of(const sql::Message& message);
 
 // The expression as the user may have written it: bound calls (exec/binder.h) are plain again.
 std::string user_text(const sql::Node* expression);

@@ -153,16 +153,16 @@ CREATE DOMAIN coppice.image AS text;
 CREATE DOMAIN coppice.video AS text;
 CREATE DOMAIN coppice.audio AS text;
 CREATE DOMAIN coppice.document AS text;
-CREATE TABLE film (id bigint PRIMARY KEY, title text, clip coppice.video, poster coppice.image,
+CREATE TABLE public.film (id bigint PRIMARY KEY, title text, clip coppice.video, poster coppice.image,
                    still coppice.image, seconds float8, tags text[]);
-CREATE TABLE shot (id bigint PRIMARY KEY, film_id bigint, img coppice.image);
-INSERT INTO film VALUES
+CREATE TABLE public.shot (id bigint PRIMARY KEY, film_id bigint, img coppice.image);
+INSERT INTO public.film VALUES
   (1, 'Street', 'street.avi', 'alpha.jpg', 'a.png', 4.5, '{city,night}'),
   (2, 'Dawn', 'dawn.mp4', 'banana.jpg', NULL, 0, '{}'),
   (3, 'Rain', NULL, NULL, 'aaa.png', 7.25, NULL),
   (4, 'It''s "odd"\', 'x.avi', 'p.jpg', 'still.png', -1, '{"a b",NULL}'),
   (5, NULL, 'longer name.avi', 'aardvark.jpg', 'b.png', NULL, '{x}');
-INSERT INTO shot SELECT n, 1 + n % 6, CASE WHEN n % 7 <> 0 THEN 'shot' || repeat('a', n % 4) ||
+INSERT INTO public.shot SELECT n, 1 + n % 6, CASE WHEN n % 7 <> 0 THEN 'shot' || repeat('a', n % 4) ||
   n || '.jpg' END FROM generate_series(1, 40) n;
 )";
 }

@@ -1,4 +1,4 @@
-#include "exec/aggregates.h"
+#include "exec/server_functions.h"
 
 #include <algorithm>
 #include <array>
@@ -56,8 +56,38 @@ constexpr std::array<std::string_view, 39> kAggregates = {"any_value",
                                                           "variance",
                                                           "xmlagg"};
 
+constexpr std::array<std::string_view, 7> kVolatile = {
+    "clock_timestamp", "gen_random_uuid", "nextval", "pg_sleep", "random", "setval", "timeofday"};
+
+constexpr std::array<std::string_view, 21> kSetReturning = {"generate_series",
+                                                            "generate_subscripts",
+                                                            "json_array_elements",
+                                                            "json_array_elements_text",
+                                                            "json_each",
+                                                            "json_each_text",
+                                                            "json_object_keys",
+                                                            "json_populate_recordset",
+                                                            "jsonb_array_elements",
+                                                            "jsonb_array_elements_text",
+                                                            "jsonb_each",
+                                                            "jsonb_each_text",
+                                                            "jsonb_object_keys",
+                                                            "jsonb_path_query",
+                                                            "jsonb_populate_recordset",
+                                                            "regexp_matches",
+                                                            "regexp_split_to_table",
+                                                            "string_to_table",
+                                                            "unnest",
+                                                            "ts_stat",
+                                                            "pg_ls_dir"};
+
 bool is_known_aggregate(std::string_view name) {
   return std::binary_search(kAggregates.begin(), kAggregates.end(), name);
+}
+
+template <std::size_t kSize>
+bool is_one_of(const std::array<std::string_view, kSize>& names, const PgQuery__FuncCall& call) {
+  return std::find(names.begin(), names.end(), called_name(call)) != names.end();
 }
 
 bool any_call(const Node* expression, const std::function<bool(const PgQuery__FuncCall&)>& test) {
@@ -69,6 +99,18 @@ bool any_call(const Node* expression, const std::function<bool(const PgQuery__Fu
 }
 
 }  // namespace
+
+bool has_volatile_call(const Node* expression) {
+  return !sql::walk(const_cast<Node*>(expression), [](sql::Message& message) {
+    const auto* const call = as<PgQuery__FuncCall>(message);
+    return call && is_one_of(kVolatile, *call) ? sql::Visit::kStop : sql::Visit::kInto;
+  });
+}
+
+bool has_set_returning_call(const Node* expression) {
+  return any_call(expression,
+                  [](const PgQuery__FuncCall& call) { return is_one_of(kSetReturning, call); });
+}
 
 bool is_window_call(const PgQuery__FuncCall& call) { return call.over != nullptr; }
 
