@@ -229,8 +229,8 @@ VersionInfo Catalog::version_info(const TableInfo& table, std::int64_t version) 
     const std::string what = version < first ? "was pruned" : "does not exist";
     throw Error(ErrorCode::kNotFound,
                 fmt::format("version {} of table {} {}", version, table.user_name(), what),
-                fmt::format("versions {} to {} can be read; see: coppice history {}", first, last,
-                            table.user_name()));
+                fmt::format("its versions are {} to {}, the latest is {}; see: coppice history {}",
+                            first, last, last, table.user_name()));
   }
   return read_version(found, 0);
 }
@@ -247,7 +247,7 @@ VersionInfo Catalog::version_at(const TableInfo& table, const std::string& at) {
         "SELECT min(published_at) FROM coppice.versions WHERE tree_id = $1",
         {std::to_string(table.tree_id)});
     throw Error(ErrorCode::kNotFound,
-                fmt::format("table {} has no version at {}", table.user_name(), at),
+                fmt::format("{} is before the first version of table {}", at, table.user_name()),
                 fmt::format("its earliest version is of {}", first.text(0, 0)));
   }
   return read_version(found, 0);

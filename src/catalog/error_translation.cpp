@@ -35,10 +35,28 @@ std::string with_user_columns(const TableInfo& table, const std::string& text) {
     }
     const std::string word = text.substr(at, end - at);
     const ColumnInfo* column = column_of_physical(table, word);
-    result += column != nullptr ? column->name : word;
+    result += column != nullptr ? sql::quote_identifier(column->name) : word;
     at = end;
   }
   return result;
+}
+
+// "t12" and "c3" wherever PostgreSQL puts them in quotes, or behind COPY.
+std::string with_user_names(const TableInfo& table, std::string message) {
+  const std::string& relation = table.name.name;
+  for (const std::string& internal : {table.store, "w" + table.store.substr(1)}) {
+    replace_all(message, "\"" + internal + "\"", "\"" + relation + "\"");
+    replace_all(message, "COPY " + internal + ",", "COPY " + relation + ",");
+  }
+  // COPY into a staging table: "s12_34".
+  if (message.starts_with("COPY s" + table.store.substr(1) + "_")) {
+    message = "COPY " + relation + message.substr(std::min(message.find(','), message.size()));
+  }
+  for (const ColumnInfo& column : table.columns) {
+    replace_all(message, "\"" + column.physical + "\"", "\"" + column.name + "\"");
+    replace_all(message, "column " + column.physical + ":", "column " + column.name + ":");
+  }
+  return message;
 }
 
 // The key names before ")=(" are ours; the values after it are the user's and stay untouched.
@@ -83,24 +101,40 @@ Error translate(const pg::ServerError& error, const TableInfo& table) {
                              describe_row(table, fields.detail), fields.primary),
                  "correct the row, or let such cells be NULL: ALTER COLUMN … SET (on_error = 'ignore')");
   }
+  const std::string where_in_file =
+      !table.store.empty() && fields.context.starts_with("COPY ")
+          ? " (" + with_user_names(table, fields.context.substr(0, fields.context.find('\n'))) + ")"
+          : "";
   if (fields.sqlstate == "23514") {  // check violation: ours stand for NOT NULL too
+    const bool by_existing_rows =
+        fields.primary.find("is violated by some row") != std::string::npos;
     const std::string not_null_prefix = table.store + "_";
     if (fields.constraint.ends_with("_not_null") && fields.constraint.starts_with(not_null_prefix)) {
       const std::string physical = fields.constraint.substr(
           not_null_prefix.size(), fields.constraint.size() - not_null_prefix.size() - 9);
       if (const ColumnInfo* column = column_of_physical(table, physical)) {
         return Error(ErrorCode::kConstraint,
-                     fmt::format("null value in column \"{}\" of relation \"{}\" violates not-null "
-                                 "constraint",
-                                 column->name, relation),
+                     by_existing_rows
+                         ? fmt::format("column \"{}\" of relation \"{}\" contains null values",
+                                       column->name, relation)
+                         : fmt::format("null value in column \"{}\" of relation \"{}\" violates "
+                                       "not-null constraint{}",
+                                       column->name, relation, where_in_file),
                      hint);
       }
     }
     for (const ConstraintInfo& constraint : table.constraints) {
       if (constraint.store_name != fields.constraint) continue;
+      if (by_existing_rows) {
+        return Error(ErrorCode::kConstraint,
+                     fmt::format("check constraint \"{}\" of relation \"{}\" is violated by some row",
+                                 constraint.name, relation),
+                     hint);
+      }
       return Error(ErrorCode::kConstraint,
-                   fmt::format("new row for relation \"{}\" violates check constraint \"{}\": {}",
-                               relation, constraint.name, constraint.expression.value_or("")),
+                   fmt::format("new row for relation \"{}\" violates check constraint \"{}\": {}{}",
+                               relation, constraint.name, constraint.expression.value_or(""),
+                               where_in_file),
                    hint);
     }
   }
@@ -112,27 +146,16 @@ Error translate(const pg::ServerError& error, const TableInfo& table) {
     for (const IndexInfo& index : table.indexes) {
       if (index.store_name == fields.constraint) name = index.name;
     }
+    const bool by_existing_rows = fields.primary.starts_with("could not create");
     return Error(ErrorCode::kConstraint,
-                 fmt::format("duplicate key value violates unique constraint \"{}\": {}", name,
-                             key_detail(table, fields.detail)),
+                 fmt::format("{} \"{}\": {}{}",
+                             by_existing_rows ? "could not create unique index"
+                                              : "duplicate key value violates unique constraint",
+                             name, key_detail(table, fields.detail), where_in_file),
                  hint);
   }
-  std::string message = error.message();
-  // "COPY t12, line 3, column c4: …" is where in the file it was.
-  if (fields.context.starts_with("COPY ")) {
-    message += " (" + fields.context.substr(0, fields.context.find('\n')) + ")";
-  }
-  if (table.store.empty()) return Error(error.code(), message, hint);  // not made yet
-  for (const std::string& internal : {table.store, "w" + table.store.substr(1)}) {
-    replace_all(message, "\"" + internal + "\"", "\"" + relation + "\"");
-    replace_all(message, "COPY " + internal + ",", "COPY " + relation + ",");
-    replace_all(message, "(COPY s" + internal.substr(1), "(COPY " + relation);
-  }
-  for (const ColumnInfo& column : table.columns) {
-    replace_all(message, "\"" + column.physical + "\"", "\"" + column.name + "\"");
-    replace_all(message, "column " + column.physical + ":", "column " + column.name + ":");
-  }
-  return Error(error.code(), message, hint);
+  if (table.store.empty()) return Error(error.code(), error.message(), hint);  // not made yet
+  return Error(error.code(), with_user_names(table, error.message()) + where_in_file, hint);
 }
 
 }  // namespace coppice::catalog

@@ -270,7 +270,7 @@ void alter_type(const Altering& altering, const PgQuery__AlterTableCmd& command)
   draft.info.expression =
       definition.raw_default != nullptr
           ? sql::deparse_expression(definition.raw_default)
-          : fmt::format("CAST({} AS {})", quoted, draft.info.type);
+          : quoted;  // as an assignment: what does not fit fails, and is not cut
   FillRequest request{altering.table, FillKind::kChangeType, draft,
                       std::string(altering.statement.text()), altering.statement.source()};
   fill_column(altering.context, request, altering.sink);

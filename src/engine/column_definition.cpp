@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "catalog/error_translation.h"
 #include "catalog/expressions.h"
 #include "catalog/store_ddl.h"
 #include "engine/bound_expression.h"
@@ -56,7 +57,7 @@ void refuse_cycle(const TableInfo& table, const ColumnInfo& start, const sql::So
   if (present != nullptr && present->id == start.id && !present->computed()) return;
   if (!visit(start)) return;
   throw sql::error_at(ErrorCode::kRefused, source, location,
-                      fmt::format("computed columns depend on each other in a circle: {}",
+                      fmt::format("computed columns depend on each other in a cycle: {}",
                                   join(path, " → ")));
 }
 
@@ -127,7 +128,13 @@ ConstraintInfo& add_constraint(EngineContext& context, TableInfo& table,
     COPPICE_ASSERT(column != nullptr);
     constraint.columns.push_back(column->id);
   }
-  context.main.exec(catalog::add_constraint(table, constraint));
+  table.constraints.push_back(constraint);  // for the error to be told in the user's names
+  try {
+    context.main.exec(catalog::add_constraint(table, constraint));
+  } catch (const pg::ServerError& error) {
+    if (error.sqlstate() != "23505" && error.sqlstate() != "23514") throw;
+    throw catalog::translate(error, table);
+  }
   context.main.exec_cached(
       "INSERT INTO coppice.constraints (constraint_id, table_id, name, kind, columns, expression, "
       "store_name) VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -135,7 +142,6 @@ ConstraintInfo& add_constraint(EngineContext& context, TableInfo& table,
        std::string(catalog::constraint_kind_name(constraint.kind)),
        fmt::format("{{{}}}", fmt::join(constraint.columns, ",")), constraint.expression,
        constraint.store_name});
-  table.constraints.push_back(std::move(constraint));
   return table.constraints.back();
 }
 

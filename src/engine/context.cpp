@@ -32,7 +32,7 @@ std::filesystem::path worker_program() {
   if (const char* given = std::getenv("COPPICE_MEDIA_WORKER")) return given;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe");
   const std::filesystem::path beside = self.parent_path() / "coppice-media";
-  if (std::filesystem::exists(beside)) return beside;
+  if (std::filesystem::exists(beside)) return beside;  // in a build folder
   return self.parent_path().parent_path() / "lib" / "coppice" / "coppice-media";
 }
 

@@ -66,6 +66,10 @@ TablePointer create_table_from(EngineContext& context, const sql::QualifiedName&
   TableInfo table;
   table.name = {name.schema.empty() ? "public" : name.schema, name.name};
   check_schema(context, table.name.schema);
+  if (context.catalog.find_table(name) != nullptr || context.catalog.find_view(name) != nullptr) {
+    throw sql::error_at(ErrorCode::kAlreadyExists, source, -1,
+                        fmt::format("relation \"{}\" already exists", name.name));
+  }
   if (draft.columns.empty()) {
     throw sql::error_at(ErrorCode::kUnsupported, source, -1, "a table needs at least one column");
   }

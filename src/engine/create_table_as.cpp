@@ -10,6 +10,7 @@
 #include "engine/staged_write.h"
 #include "engine/statement_tools.h"
 #include "exec/binder.h"
+#include "exec/select.h"
 #include "sql/deparse.h"
 #include "sql/make.h"
 #include "sql/read.h"
@@ -65,6 +66,8 @@ void create_table_as(EngineContext& context, sql::Statement& statement,
   if (select == nullptr) {
     throw statement.error(ErrorCode::kUnsupported, -1, "CREATE TABLE AS takes a query here");
   }
+  exec::substitute_parameters(statement.root(), bind_parameters(statement, parameters),
+                              statement.arena());
   const std::string query = sql::deparse(create.query);
   const bool with_data = !create.into->skip_data;
   const TableDraft draft = draft_of(context, statement, *select, *create.into);

@@ -91,7 +91,7 @@ void create_index(EngineContext& context, sql::Statement& statement, ResultSink&
   const std::string name = named ? index.idxname : default_name(*table, columns);
   for (const catalog::IndexInfo& other : table->indexes) {
     if (other.name != name) continue;
-    const std::string what = fmt::format("index \"{}\" already exists", name);
+    const std::string what = fmt::format("relation \"{}\" already exists", name);
     if (!index.if_not_exists) throw statement.error(ErrorCode::kAlreadyExists, -1, what);
     return sink.notice(what + ", skipping");
   }

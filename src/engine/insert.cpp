@@ -48,7 +48,8 @@ void check_given(const ColumnInfo& column, std::size_t index, const std::vector<
   if (all_default) return;
   if (column.computed()) {
     throw statement.error(ErrorCode::kRefused, -1,
-                          fmt::format("cannot insert a value into column \"{}\": it is computed",
+                          fmt::format("cannot insert a non-DEFAULT value into column \"{}\": it is "
+                                      "a computed column",
                                       column.name),
                           "leave it out, or write DEFAULT");
   }
@@ -56,7 +57,9 @@ void check_given(const ColumnInfo& column, std::size_t index, const std::vector<
   if (column.identity == "always" && !overriding) {
     throw statement.error(
         ErrorCode::kRefused, -1,
-        fmt::format("cannot insert a value into column \"{}\": it is GENERATED ALWAYS", column.name),
+        fmt::format("cannot insert a non-DEFAULT value into column \"{}\": it is an identity column "
+                    "defined as GENERATED ALWAYS",
+                    column.name),
         "leave it out, or use OVERRIDING SYSTEM VALUE");
   }
 }
@@ -111,6 +114,12 @@ void restrict_inference(const TableInfo& table, PgQuery__OnConflictClause& claus
 std::vector<const ColumnInfo*> prepare_insert_columns(EngineContext& context, const TableInfo& table,
                                                       sql::Statement& statement) {
   auto& insert = *as<PgQuery__InsertStmt>(statement.node());
+  // WITH x … INSERT INTO t SELECT … is INSERT INTO t WITH x … SELECT ….
+  auto* select = as<PgQuery__SelectStmt>(insert.select_stmt);
+  if (insert.with_clause != nullptr && select != nullptr && select->with_clause == nullptr) {
+    select->with_clause = insert.with_clause;
+    insert.with_clause = nullptr;
+  }
   std::vector<PgQuery__List*> rows = values_rows(insert);
   std::vector<const ColumnInfo*> columns;
   for (sql::Node* node : sql::nodes(insert.n_cols, insert.cols)) {

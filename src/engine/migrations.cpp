@@ -56,6 +56,8 @@ void grant_reader(pg::Connection& connection) {
   for (const std::string& statement : {
            fmt::format("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}", quoted, kReaderRole),
            fmt::format("GRANT USAGE ON SCHEMA public, coppice, coppice_asof TO {}", kReaderRole),
+           // The catalog is there to be read: history and lineage are SQL too.
+           fmt::format("GRANT SELECT ON ALL TABLES IN SCHEMA coppice TO {}", kReaderRole),
            std::string("REVOKE CREATE ON SCHEMA public FROM PUBLIC"),
            fmt::format("CREATE SCHEMA IF NOT EXISTS {0} AUTHORIZATION {0}", kReaderRole),
        }) {

@@ -95,7 +95,7 @@ void refuse_twice(EngineContext& context, const Stage& stage, const Key& key) {
                   join(columns, ", "), stage.name()));
   if (twice.rows() == 0) return;
   throw Error(ErrorCode::kConstraint,
-              fmt::format("ON CONFLICT DO UPDATE cannot affect a row a second time: key {}",
+              fmt::format("ON CONFLICT DO UPDATE command cannot affect row a second time: key ({})",
                           twice.text(0, 0)),
               "the rows to insert must have different keys");
 }

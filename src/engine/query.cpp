@@ -2,11 +2,13 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 
 #include "base/text.h"
 #include "engine/emit.h"
 #include "engine/engine_query.h"
+#include "engine/explain_write.h"
 #include "engine/statement_tools.h"
 #include "exec/binder.h"
 #include "pg/transaction.h"
@@ -76,10 +78,25 @@ std::ptrdiff_t place_in_source(std::string_view sent, int position, std::string_
   return places[index];
 }
 
+// The server's own hint about arguments, and the nearest function of any kind.
+std::string function_hint(EngineContext& context, const pg::ServerError& error) {
+  const std::string ours = exec::unknown_function_hint(error, context.functions);
+  if (!ours.empty()) return ours;
+  const std::string& primary = error.fields().primary;  // function lenght(text) does not exist
+  const std::size_t begin = primary.find(' ') + 1;
+  const std::string wanted = primary.substr(begin, primary.find('(') - begin);
+  const pg::Result known = context.main.exec_cached("SELECT DISTINCT proname FROM pg_proc", {});
+  std::vector<std::string> names;
+  for (int row = 0; row < known.rows(); ++row) names.emplace_back(known.text(row, 0));
+  if (std::find(names.begin(), names.end(), wanted) != names.end()) return error.hint();
+  const std::string nearest = did_you_mean(wanted, names);
+  return nearest.empty() ? error.hint() : nearest;
+}
+
 // "relation does not exist", "column does not exist": with the nearest name we know.
 std::string nearest_hint(EngineContext& context, const pg::ServerError& error) {
+  if (error.sqlstate() == "42883") return function_hint(context, error);
   if (!error.hint().empty()) return error.hint();
-  if (error.sqlstate() == "42883") return exec::unknown_function_hint(error, context.functions);
   const std::string& primary = error.fields().primary;
   const std::size_t begin = primary.find('"');
   const std::size_t end = primary.find('"', begin + 1);
@@ -108,8 +125,7 @@ void run_explain(EngineContext& context, sql::Statement& statement,
                  const SqlParameters& parameters, ResultSink& sink) {
   auto& explain = *as<PgQuery__ExplainStmt>(statement.node());
   if (as<PgQuery__SelectStmt>(explain.query) == nullptr) {
-    throw statement.error(ErrorCode::kUnsupported, -1, "only queries can be explained",
-                          "EXPLAIN SELECT …");
+    return explain_write(context, statement, parameters, sink);
   }
   const std::vector<pg::Parameter> values = bind_parameters(statement, parameters);
   if (exec::mentions_engine_function(statement.node(), context.functions) ||

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "catalog/expressions.h"
 #include "catalog/store_ddl.h"
 #include "engine/column_definition.h"
@@ -54,7 +55,13 @@ void rename_column(EngineContext& context, sql::Statement& statement,
   const std::int64_t version = change_schema(
       context, table->name, "rename column", statement.text(), statement.source(),
       [&](SchemaChange& change) {
-        column_named(change.table, old_name, statement, -1);
+        if (change.table.find_column(old_name) == nullptr) {
+          std::vector<std::string> names;
+          for (const ColumnInfo* known : change.table.visible_columns()) names.push_back(known->name);
+          throw statement.error(ErrorCode::kNotFound, -1,
+                                fmt::format("column \"{}\" does not exist", old_name),
+                                did_you_mean(old_name, names));
+        }
         if (change.table.find_column(new_name) != nullptr) {
           throw statement.error(ErrorCode::kAlreadyExists, -1,
                                 fmt::format("column \"{}\" of relation \"{}\" already exists",

@@ -128,8 +128,8 @@ void run_statement(const Run& run) {
     case StatementKind::kCopyTo:
       return done(fmt::format("COPY {}", copy_to_file(run.context, run.statement, run.parameters)));
     case StatementKind::kCreateTable:
-      create_table(run.context, run.statement, run.sink);
-      return done("CREATE TABLE");
+      if (!create_table(run.context, run.statement, run.sink)) return done("CREATE TABLE");
+      return run.sink.done("CREATE TABLE", 0);
     case StatementKind::kCreateTableAs:
       return create_table_as(run.context, run.statement, run.parameters, run.sink);
     case StatementKind::kCreateSchema:
@@ -152,7 +152,7 @@ void run_statement(const Run& run) {
       return done("CREATE INDEX");
     case StatementKind::kGrant:
       grant(run.context, run.statement);
-      return done(sql::kind_name(kind));
+      return done(as<PgQuery__GrantStmt>(run.statement.node())->is_grant ? "GRANT" : "REVOKE");
     case StatementKind::kComment:
       comment(run.context, run.statement);
       return done("COMMENT");
@@ -168,10 +168,23 @@ void run_statement(const Run& run) {
   }
 }
 
+constexpr std::size_t kParsedAtOnceBytes = 1 << 20;
+
 std::string counted(std::size_t done) {
   if (done == 0) return {};
   return done == 1 ? "; the statement before it was done"
                    : fmt::format("; the {} statements before it were done", done);
+}
+
+// After `done` others of the same call.
+void run_counted(const Run& run, std::size_t done) {
+  try {
+    run.context.check_stop();
+    run_statement(run);
+  } catch (const Error& error) {
+    if (done == 0) throw;
+    throw Error(error.code(), error.message() + counted(done), error.hint());
+  }
 }
 
 }  // namespace
@@ -181,17 +194,19 @@ void run_script(EngineContext& context, std::string_view script, const SqlParame
   std::vector<std::string> given;
   for (const auto& [name, value] : parameters) given.push_back(name);
   sql::check_parameters(script, given);
-  sql::Splitter splitter(script);
   std::size_t done = 0;
-  for (auto text = splitter.next(); text; text = splitter.next(), ++done) {
-    try {
-      context.check_stop();
-      sql::Statement statement = sql::parse(*text);
-      run_statement({context, statement, parameters, sink});
-    } catch (const Error& error) {
-      if (done == 0) throw;
-      throw Error(error.code(), error.message() + counted(done), error.hint());
+  // As PostgreSQL does with one message: text that does not parse runs none of it. Scripts too
+  // long for that are run as they are read.
+  if (script.size() <= kParsedAtOnceBytes) {
+    for (sql::Statement& statement : sql::parse(script)) {
+      run_counted({context, statement, parameters, sink}, done++);
     }
+    return;
+  }
+  sql::Splitter splitter(script);
+  for (auto text = splitter.next(); text; text = splitter.next(), ++done) {
+    sql::Statement statement = sql::parse(*text);
+    run_counted({context, statement, parameters, sink}, done);
   }
 }
 

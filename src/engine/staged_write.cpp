@@ -274,7 +274,7 @@ void run_staged_insert(EngineContext& context, const TableInfo& table, sql::Stat
       context.main.exec(fmt::format("INSERT INTO {} DEFAULT VALUES", stage.name()));
       return;
     }
-    sql::Statement source = sql::parse_statement(sql::deparse(insert.select_stmt));
+    sql::Statement source = parse_generated(sql::deparse(insert.select_stmt));
     load_query(context, stage, physical, types, source, values);
   };
   if (insert.on_conflict_clause != nullptr) {
@@ -320,7 +320,7 @@ void run_staged_update(EngineContext& context, const TableInfo& table, sql::Stat
         "{}SELECT DISTINCT ON ({}._row) {}{}", with, alias, join(given, ", "),
         reading_tail(table, *update.relation, update.n_from_clause, update.from_clause,
                      update.where_clause, only_rows));
-    sql::Statement source = sql::parse_statement(text);
+    sql::Statement source = parse_generated(text);
     load_query(context, stage, physical, types, source, values);
   };
   run_staged(context, context.catalog.table(table.name), statement.text(), plan, sink);
@@ -346,7 +346,7 @@ void run_staged_delete(EngineContext& context, const TableInfo& table, sql::Stat
         "SELECT DISTINCT ON ({0}._row) {0}._row, {0}._from, 'd'{1}", alias,
         reading_tail(table, *deletion.relation, deletion.n_using_clause, deletion.using_clause,
                      deletion.where_clause, only_rows));
-    sql::Statement source = sql::parse_statement(text);
+    sql::Statement source = parse_generated(text);
     load_query(context, stage, {"_row", "_old", "_action"}, {"bigint", "bigint", "\"char\""},
                source, values);
   };

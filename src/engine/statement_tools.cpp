@@ -88,6 +88,12 @@ void resolve_versions(EngineContext& context, sql::Statement& statement) {
   }
 }
 
+sql::Statement parse_generated(std::string_view text) {
+  sql::ParseOptions options;
+  options.number_parameters = false;
+  return sql::parse_statement(text, options);
+}
+
 std::vector<pg::Parameter> bind_parameters(const sql::Statement& statement,
                                            const SqlParameters& parameters) {
   std::vector<pg::Parameter> values;
@@ -107,6 +113,11 @@ TablePointer target_table(EngineContext& context, const sql::Statement& statemen
     throw statement.error(ErrorCode::kRefused, relation.location,
                           fmt::format("\"{}\" is a view; its rows come from its query", name.name),
                           "change the tables that it reads");
+  }
+  if (name.schema.starts_with("coppice")) {
+    throw statement.error(ErrorCode::kRefused, relation.location,
+                          fmt::format("\"{}.{}\" is kept by Coppice itself", name.schema, name.name),
+                          "schemas that begin with coppice may only be read");
   }
   if (sql::versioned_relation_name(relation).version) {
     throw statement.error(ErrorCode::kRefused, relation.location,

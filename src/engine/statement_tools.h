@@ -22,6 +22,9 @@ void qualify_media_types(sql::Message* root, sql::Arena& arena);
 // Every "films.film:3" that is read becomes a view over that version, made on first use.
 void resolve_versions(EngineContext& context, sql::Statement& statement);
 
+// Parses SQL that was made from a statement: its $1, $2 … keep their numbers.
+sql::Statement parse_generated(std::string_view text);
+
 // Values for the statement's parameters, in the order of $1, $2, ….
 std::vector<pg::Parameter> bind_parameters(const sql::Statement& statement,
                                            const SqlParameters& parameters);

@@ -91,7 +91,8 @@ void read_column_constraint(ColumnDraft& column, const PgQuery__Constraint& cons
   }
 }
 
-void check_columns_exist(const TableDraft& draft, const SourceText& source) {
+void check_columns_exist(const TableDraft& draft, const std::string& table,
+                         const SourceText& source) {
   std::vector<std::string> names;
   for (const ColumnDraft& column : draft.columns) {
     if (std::count(names.begin(), names.end(), column.info.name) > 0) {
@@ -111,7 +112,7 @@ void check_columns_exist(const TableDraft& draft, const SourceText& source) {
     if (constraint.kind != ConstraintKind::kPrimaryKey) continue;
     if (has_primary_key) {
       throw error_at(ErrorCode::kSyntax, source, constraint.location,
-                     "multiple primary keys for one table are not allowed");
+                     fmt::format("multiple primary keys for table \"{}\" are not allowed", table));
     }
     has_primary_key = true;
   }
@@ -216,7 +217,7 @@ TableDraft read_create_table(const PgQuery__CreateStmt& statement, const SourceT
       read_table_constraint(*constraint, source, draft);
     }
   }
-  check_columns_exist(draft, source);
+  check_columns_exist(draft, statement.relation->relname, source);
   return draft;
 }
 

@@ -1,0 +1,194 @@
+#include "engine/schema_catalog.h"
+
+#include <fmt/core.h>
+
+#include <map>
+
+#include "engine/bound_expression.h"
+#include "engine/migrations.h"
+#include "engine/statement_tools.h"
+#include "engine/stored_index.h"
+#include "exec/binder.h"
+#include "sql/deparse.h"
+#include "sql/read.h"
+
+namespace coppice::engine {
+namespace {
+
+using catalog::TableInfo;
+using sql::as;
+
+std::optional<std::string> optional_text(const pg::Result& result, int row, int column) {
+  if (const auto value = result.value(row, column)) return std::string(*value);
+  return std::nullopt;
+}
+
+ColumnDraft column_model(const catalog::ColumnInfo& column) {
+  ColumnDraft draft;
+  draft.info = column;
+  draft.info.type = canonical_type(column.type);
+  draft.serial = column.sequence && !column.identity;
+  return draft;
+}
+
+ConstraintDraft constraint_model(const TableInfo& table,
+                                 const catalog::ConstraintInfo& constraint) {
+  ConstraintDraft draft;
+  draft.kind = constraint.kind;
+  draft.name = constraint.name;
+  draft.expression = constraint.expression;
+  for (const std::int64_t id : constraint.columns) {
+    draft.columns.push_back(table.column_by_id(id)->name);
+  }
+  return draft;
+}
+
+TableModel table_model(EngineContext& context, const TableInfo& table) {
+  TableModel model;
+  model.name = table.name;
+  for (const catalog::ColumnInfo* column : table.visible_columns()) {
+    model.draft.columns.push_back(column_model(*column));
+  }
+  for (const catalog::ConstraintInfo& constraint : table.constraints) {
+    model.draft.constraints.push_back(constraint_model(table, constraint));
+  }
+  for (const catalog::IndexInfo& index : table.indexes) {
+    model.indexes.push_back({index.name, stored_index_definition(context, table, index), {}});
+  }
+  return model;
+}
+
+std::vector<TableModel> read_tables(EngineContext& context) {
+  std::vector<TableModel> tables;
+  for (const sql::QualifiedName& name : context.catalog.all_tables()) {
+    tables.push_back(table_model(context, *context.catalog.table(name)));
+  }
+  const pg::Result rows = context.main.exec(
+      "SELECT t.schema_name, t.table_name, r.retention, obj_description("
+      "to_regclass(format('%I.%I', t.schema_name, t.table_name)), 'pg_class') "
+      "FROM coppice.tables t JOIN coppice.trees r USING (tree_id)");
+  for (int row = 0; row < rows.rows(); ++row) {
+    for (TableModel& table : tables) {
+      if (table.name.schema != rows.text(row, 0) || table.name.name != rows.text(row, 1)) continue;
+      table.retention = optional_text(rows, row, 2);
+      table.comment = optional_text(rows, row, 3);
+    }
+  }
+  return tables;
+}
+
+// The columns that a query has by itself; nullopt when it cannot be read any more.
+std::optional<std::vector<std::string>> columns_of_query(EngineContext& context,
+                                                         const std::string& query) {
+  try {
+    sql::Statement statement = sql::parse_statement(query);
+    CatalogKinds relations(context);
+    exec::BindContext binding{statement.arena(), context.functions,  relations,
+                              statement.source(), 0, {}};
+    exec::bind_select(*as<PgQuery__SelectStmt>(statement.node()), binding);
+    resolve_versions(context, statement);
+    qualify_media_types(sql::message_of(statement.node()), statement.arena());
+    std::vector<std::string> names;
+    for (const pg::Column& column : context.main.describe(sql::deparse(statement.node())).columns) {
+      names.push_back(column.name);
+    }
+    return names;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+std::string deparsed_query(const std::string& query) {
+  sql::Statement statement = sql::parse_statement(query);
+  return sql::deparse(statement.node());
+}
+
+std::vector<ViewModel> read_views(EngineContext& context) {
+  const pg::Result rows = context.main.exec(
+      "SELECT v.schema_name, v.view_name, v.definition, pg_get_viewdef(c.oid, true), "
+      "obj_description(c.oid, 'pg_class'), a.attname "
+      "FROM coppice.views v JOIN pg_class c "
+      "ON c.oid = to_regclass(format('%I.%I', v.schema_name, v.view_name)) "
+      "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+      "ORDER BY v.schema_name, v.view_name, a.attnum");
+  std::vector<ViewModel> views;
+  std::vector<std::string> servers_text;
+  for (int row = 0; row < rows.rows(); ++row) {
+    const sql::QualifiedName name{std::string(rows.text(row, 0)), std::string(rows.text(row, 1))};
+    if (views.empty() || views.back().name != name) {
+      views.push_back({name, {}, std::string(rows.text(row, 2)), optional_text(rows, row, 4), {}});
+      servers_text.emplace_back(rows.text(row, 3));
+    }
+    views.back().columns.emplace_back(rows.text(row, 5));
+  }
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    const auto natural = columns_of_query(context, views[i].definition);
+    if (!natural) views[i].definition = servers_text[i];
+    views[i].definition = deparsed_query(views[i].definition);
+    if (!natural || *natural == views[i].columns) views[i].columns.clear();
+  }
+  sort_by_dependency(views);
+  return views;
+}
+
+std::vector<NamedSchema> read_schemas(EngineContext& context) {
+  const pg::Result rows = context.main.exec(
+      "SELECT s.schema_name, obj_description(n.oid, 'pg_namespace') FROM coppice.schemas s "
+      "JOIN pg_namespace n ON n.nspname = s.schema_name WHERE s.schema_name <> 'public' "
+      "ORDER BY 1");
+  std::vector<NamedSchema> schemas;
+  for (int row = 0; row < rows.rows(); ++row) {
+    schemas.push_back({std::string(rows.text(row, 0)), optional_text(rows, row, 1), {}});
+  }
+  return schemas;
+}
+
+// What others than the owner and the reader may do; the reader's rights are given by Coppice.
+std::vector<GrantModel> read_grants(EngineContext& context) {
+  const pg::Result rows = context.main.exec(
+      fmt::format("WITH ours AS ("
+                  "SELECT schema_name AS s, table_name AS n FROM coppice.tables "
+                  "UNION ALL SELECT schema_name, view_name FROM coppice.views), "
+                  "relation AS (SELECT o.s, o.n, c.oid, c.relacl, c.relowner FROM ours o "
+                  "JOIN pg_class c ON c.oid = to_regclass(format('%I.%I', o.s, o.n))), "
+                  "granted AS ("
+                  "SELECT false AS on_schema, r.s, r.n, '' AS c, a.* FROM relation r, "
+                  "LATERAL aclexplode(r.relacl) a "
+                  "WHERE a.privilege_type = 'SELECT' AND a.grantee <> r.relowner "
+                  "UNION ALL SELECT false, r.s, r.n, t.attname, a.* FROM relation r "
+                  "JOIN pg_attribute t ON t.attrelid = r.oid AND NOT t.attisdropped, "
+                  "LATERAL aclexplode(t.attacl) a WHERE a.privilege_type = 'SELECT' "
+                  "UNION ALL SELECT true, '', p.nspname, '', a.* FROM coppice.schemas o "
+                  "JOIN pg_namespace p ON p.nspname = o.schema_name, "
+                  "LATERAL aclexplode(p.nspacl) a WHERE a.privilege_type = 'USAGE' "
+                  "AND a.grantee <> p.nspowner AND (p.nspname <> 'public' OR a.grantee <> 0)) "
+                  "SELECT g.on_schema, g.s, g.n, g.c, coalesce(u.rolname, ''), g.is_grantable "
+                  "FROM granted g LEFT JOIN pg_roles u ON u.oid = g.grantee "
+                  "WHERE u.rolname IS DISTINCT FROM '{}' ORDER BY g.on_schema DESC, 2, 3, 4, 5",
+                  kReaderRole));
+  std::vector<GrantModel> grants;
+  for (int row = 0; row < rows.rows(); ++row) {
+    GrantModel grant;
+    grant.on_schema = rows.boolean(row, 0);
+    grant.object = {std::string(rows.text(row, 1)), std::string(rows.text(row, 2))};
+    grant.column = rows.text(row, 3);
+    grant.grantee = rows.text(row, 4);
+    grant.with_grant_option = rows.boolean(row, 5);
+    grants.push_back(std::move(grant));
+  }
+  return grants;
+}
+
+}  // namespace
+
+SchemaModel schema_in_catalog(EngineContext& context) {
+  context.forget_catalog();
+  SchemaModel model;
+  model.schemas = read_schemas(context);
+  model.tables = read_tables(context);
+  model.views = read_views(context);
+  model.grants = read_grants(context);
+  return model;
+}
+
+}  // namespace coppice::engine
