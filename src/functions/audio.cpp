@@ -73,6 +73,7 @@ std::optional<double> Audio::loudness() {
       // Below 8 kHz the filters have no meaning: measured at 48 kHz.
       const int rate = frame->sample_rate < 8000 ? 48000 : frame->sample_rate;
       std::vector<double> weights;
+      weights.reserve(frame->ch_layout.nb_channels);
       for (int i = 0; i < frame->ch_layout.nb_channels; ++i) {
         weights.push_back(channel_weight(
             av_channel_layout_channel_from_index(&frame->ch_layout, static_cast<unsigned>(i))));

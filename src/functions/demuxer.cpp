@@ -179,7 +179,7 @@ std::string Demuxer::extension() const {
                                  Usual{"mpegts", "ts", "ts"},      Usual{"mpeg", "mpg", "mpg"},
                                  Usual{"mpegvideo", "mpg", "mpg"}, Usual{"asf", "wmv", "wma"},
                                  Usual{"ogg", "ogv", "ogg"}};
-  const std::string name = format();
+  std::string name = format();
   for (const Usual& usual : kUsual) {
     if (usual.format == name) return kind_ == "audio" ? usual.audio : usual.video;
   }

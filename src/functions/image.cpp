@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "base/error.h"
 
@@ -46,7 +47,11 @@ Image crop(const Image& image, int left, int top, int width, int height) {
 }
 
 Image apply_orientation(Image image, int orientation) {
-  if (orientation < 2 || orientation > 8) return image;
+  return orientation < 2 || orientation > 8 ? std::move(image) : oriented(image, orientation);
+}
+
+Image oriented(const Image& image, int orientation) {
+  if (orientation < 2 || orientation > 8) return image.copy();
   const int width = image.width();
   const int height = image.height();
   const bool transposed = orientation >= 5;

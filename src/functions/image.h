@@ -69,6 +69,8 @@ Image crop(const Image& image, int left, int top, int width, int height);
 
 // What a viewer does with EXIF's orientation: 1 leaves it, 3 turns by 180 degrees, 6 by 90 degrees
 // clockwise, 8 by 270; 2, 4, 5 and 7 mirror as well.
+Image oriented(const Image& image, int orientation);
+// The same; an image that is upright already is not copied.
 Image apply_orientation(Image image, int orientation);
 
 // Luma of ITU-R BT.601: 0.299 R + 0.587 G + 0.114 B. Alpha stays.

@@ -55,9 +55,9 @@ Operand rotate(const Call& call) {
   const Image& image = call.picture(0).pixels();
   double turn = std::fmod(degrees, 360);
   if (turn < 0) turn += 360;
-  if (turn == 90) return call.give(apply_orientation(image.copy(), 6));
-  if (turn == 180) return call.give(apply_orientation(image.copy(), 3));
-  if (turn == 270) return call.give(apply_orientation(image.copy(), 8));
+  if (turn == 90) return call.give(oriented(image, 6));
+  if (turn == 180) return call.give(oriented(image, 3));
+  if (turn == 270) return call.give(oriented(image, 8));
   if (turn == 0 || turn == 360) return call.give(image.copy());
   const auto diagonal = static_cast<std::int64_t>(std::hypot(image.width(), image.height())) + 1;
   call.limits.check_pixels(diagonal, diagonal);

@@ -29,7 +29,8 @@ std::array<double, kKept> dct(const double* samples, int stride) {
 }  // namespace
 
 std::uint64_t perceptual_hash_bits(const Image& image) {
-  const Image small = resample(to_grayscale(flatten(image)), {kSide, kSide});
+  const Image grey = image.has_alpha() ? to_grayscale(flatten(image)) : to_grayscale(image);
+  const Image small = resample(grey, {kSide, kSide});
   // Rows first: [kSide][kKept], then columns.
   std::array<double, kSide * kKept> rows{};
   for (int y = 0; y < kSide; ++y) {

@@ -143,7 +143,8 @@ EncodedImage encode_image(const Image& image, const std::string& format, std::in
   const int value = static_cast<int>(quality);
   const std::string name = lower(format);
   if (name == "jpeg" || name == "jpg") {
-    return {encode_jpeg(image.has_alpha() ? flatten(image) : image.copy(), value), "jpg"};
+    return {image.has_alpha() ? encode_jpeg(flatten(image), value) : encode_jpeg(image, value),
+            "jpg"};
   }
   if (name == "png") return {encode_with_vips(image, VipsFormat::kPng, value), "png"};
   if (name == "webp") return {encode_with_vips(image, VipsFormat::kWebp, value), "webp"};

@@ -38,6 +38,7 @@ class Planner {
 Plan make_plan(const std::vector<Fragment>& fragments) {
   Planner planner;
   std::vector<int> results;
+  results.reserve(fragments.size());
   for (const Fragment& fragment : fragments) results.push_back(planner.add(fragment));
   Plan plan = planner.take();
   for (const int step : results) ++plan.steps[step].uses;
