@@ -108,6 +108,17 @@ TablePointer Catalog::table(const sql::QualifiedName& name) {
   return found;
 }
 
+sql::VersionedName Catalog::split_version(const sql::QualifiedName& name) {
+  const std::size_t first = name.name.find(':');
+  if (first == std::string::npos || find_table(name) != nullptr) return {name, std::nullopt};
+  for (std::size_t colon = first; colon != std::string::npos;
+       colon = name.name.find(':', colon + 1)) {
+    const sql::QualifiedName table{name.schema, name.name.substr(0, colon)};
+    if (find_table(table) != nullptr) return {table, name.name.substr(colon + 1)};
+  }
+  return {{name.schema, name.name.substr(0, first)}, name.name.substr(first + 1)};
+}
+
 TablePointer Catalog::table_by_id(std::int64_t table_id) {
   for (const auto& [key, table] : tables_) {
     if (table->table_id == table_id) return table;
@@ -226,31 +237,57 @@ VersionInfo Catalog::version_info(const TableInfo& table, std::int64_t version) 
         {std::to_string(table.tree_id)});
     const std::int64_t first = range.rows() > 0 ? range.integer(0, 0) : 0;
     const std::int64_t last = range.rows() > 0 ? range.integer(0, 1) : 0;
-    const std::string what = version < first ? "was pruned" : "does not exist";
+    const bool pruned = version < first && version >= 0;
     throw Error(ErrorCode::kNotFound,
-                fmt::format("version {} of table {} {}", version, table.user_name(), what),
-                fmt::format("its versions are {} to {}, the latest is {}; see: coppice history {}",
-                            first, last, last, table.user_name()));
+                fmt::format("version {} of table {} {}", version, table.user_name(),
+                            pruned ? "was pruned" : "does not exist"),
+                fmt::format("its {} version is {}; see: coppice history {}",
+                            pruned ? "earliest" : "newest", pruned ? first : last,
+                            table.user_name()));
   }
   return read_version(found, 0);
 }
 
 VersionInfo Catalog::version_at(const TableInfo& table, const std::string& at) {
   if (const auto number = as_number(at)) return version_info(table, *number);
-  const Result found = connection_.exec_cached(
-      fmt::format("SELECT {} FROM coppice.versions WHERE tree_id = $1 "
-                  "AND published_at <= $2::timestamptz ORDER BY version DESC LIMIT 1",
-                  kVersionFields),
-      {std::to_string(table.tree_id), at});
-  if (found.rows() == 0) {
-    const Result first = connection_.exec_cached(
-        "SELECT min(published_at) FROM coppice.versions WHERE tree_id = $1",
-        {std::to_string(table.tree_id)});
-    throw Error(ErrorCode::kNotFound,
-                fmt::format("{} is before the first version of table {}", at, table.user_name()),
-                fmt::format("its earliest version is of {}", first.text(0, 0)));
+  const std::string tree = std::to_string(table.tree_id);
+  if (at == "current") {
+    return version_info(table, connection_
+                                   .exec_cached("SELECT version FROM coppice.trees "
+                                                "WHERE tree_id = $1",
+                                                {tree})
+                                   .integer(0, 0));
   }
-  return read_version(found, 0);
+  const Result named = connection_.exec_cached(
+      "SELECT version FROM coppice.snapshots WHERE tree_id = $1 AND name = $2", {tree, at});
+  if (named.rows() > 0) return version_info(table, named.integer(0, 0));
+  return version_at_time(table, at);
+}
+
+VersionInfo Catalog::version_at_time(const TableInfo& table, const std::string& at) {
+  const std::string tree = std::to_string(table.tree_id);
+  try {
+    const Result found = connection_.exec_cached(
+        fmt::format("SELECT {} FROM coppice.versions WHERE tree_id = $1 "
+                    "AND published_at <= $2::timestamptz ORDER BY version DESC LIMIT 1",
+                    kVersionFields),
+        {tree, at});
+    if (found.rows() > 0) return read_version(found, 0);
+  } catch (const pg::ServerError& error) {
+    if (!error.sqlstate().starts_with("22")) throw;
+    throw Error(ErrorCode::kNotFound,
+                fmt::format("\"{}:{}\" does not exist: \"{}\" is neither a version, a time nor a "
+                            "snapshot of table {}",
+                            table.name.name, at, at, table.user_name()),
+                fmt::format("write \"{0}:3\", \"{0}:2026-11-22 10:00+00\" or a snapshot's name; "
+                            "see: coppice history {1}",
+                            table.name.name, table.user_name()));
+  }
+  const Result first = connection_.exec_cached(
+      "SELECT min(published_at) FROM coppice.versions WHERE tree_id = $1", {tree});
+  throw Error(ErrorCode::kNotFound,
+              fmt::format("there is no version at or before {} of table {}", at, table.user_name()),
+              fmt::format("its earliest version is of {}", first.text(0, 0)));
 }
 
 std::vector<ColumnInfo> Catalog::columns_at(const TableInfo& table, std::int64_t version) {
@@ -274,7 +311,7 @@ void Catalog::throw_unknown_table(const sql::QualifiedName& name) {
   for (const sql::QualifiedName& known : all_tables()) offer(known);
   for (const sql::QualifiedName& known : all_views()) offer(known);
   const std::string wanted = name.schema.empty() ? name.name : name.schema + "." + name.name;
-  throw Error(ErrorCode::kNotFound, fmt::format("table \"{}\" does not exist", wanted),
+  throw Error(ErrorCode::kNotFound, fmt::format("relation \"{}\" does not exist", wanted),
               did_you_mean(wanted, names));
 }
 

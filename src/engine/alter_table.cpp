@@ -384,7 +384,16 @@ std::int64_t change_expression(EngineContext& context, const sql::QualifiedName&
   catalog::check_expression_form(*draft.info.expression, "computed column");
   FillRequest request{table->name, FillKind::kChangeExpression, draft, std::string(statement),
                       {expression, {}}};
-  return fill_column(context, request, sink);
+  std::int64_t version = fill_column(context, request, sink);
+  // What is computed from it follows.
+  const TablePointer changed = context.catalog.table(table->name);
+  for (const ColumnInfo* dependent : affected_columns(*changed, {column_name})) {
+    FillRequest again{table->name, FillKind::kRecompute, {}, std::string(statement),
+                      {*dependent->expression, {}}};
+    again.column.info = *dependent;
+    version = fill_column(context, again, sink);
+  }
+  return version;
 }
 
 void alter_column(EngineContext& context, const std::string& column, const std::string& expression,

@@ -36,9 +36,12 @@ exec::ColumnKinds column_kinds(const TableInfo& table) {
 }
 
 std::optional<exec::ColumnKinds> CatalogKinds::columns_of(const sql::VersionedName& relation) {
-  if (const auto table = context_.catalog.find_table(relation.table)) {
-    if (!relation.version) return column_kinds(*table);
-    const auto version = context_.catalog.version_at(*table, *relation.version);
+  sql::QualifiedName written = relation.table;
+  if (relation.version) written.name += ":" + *relation.version;
+  const sql::VersionedName split = context_.catalog.split_version(written);
+  if (const auto table = context_.catalog.find_table(split.table)) {
+    if (!split.version) return column_kinds(*table);
+    const auto version = context_.catalog.version_at(*table, *split.version);
     return kinds_of(context_.catalog.columns_at(*table, version.version), table->primary_key());
   }
   if (relation.table.schema == "coppice_asof") return columns_of_version(relation.table.name);

@@ -25,8 +25,28 @@ constexpr std::array<std::string_view, 11> kCopyOptions = {
     "format",       "header",         "delimiter", "null",       "quote",  "escape",
     "encoding",     "force_not_null", "force_null", "force_quote", "freeze"};
 
+// The columns of FORCE_NULL (a, b); "*" for a star.
+std::string column_list(const PgQuery__CopyStmt& copy, const std::string& option,
+                        const TableInfo* table) {
+  for (sql::Node* node : sql::nodes(copy.n_options, copy.options)) {
+    const auto* element = as<PgQuery__DefElem>(node);
+    if (element == nullptr || option != element->defname) continue;
+    const auto* list = as<PgQuery__List>(element->arg);
+    if (list == nullptr) return "*";
+    std::vector<std::string> names = sql::names_in(list->n_items, list->items);
+    for (std::string& name : names) {
+      const ColumnInfo* column = table == nullptr ? nullptr : table->find_column(name);
+      if (column != nullptr) name = column->physical;
+    }
+    return "(" + identifier_list(names) + ")";
+  }
+  return "*";
+}
+
 // The options, checked by name and written again: values are literals, never spliced text.
-std::string options_text(const PgQuery__CopyStmt& copy, const sql::Statement& statement) {
+// `table`: write physical names, for COPY FROM; nullptr: the user's names.
+std::string options_text(const PgQuery__CopyStmt& copy, const sql::Statement& statement,
+                         const TableInfo* table) {
   std::vector<std::string> parts;
   for (const sql::Option& option : sql::options_in(copy.n_options, copy.options)) {
     if (std::find(kCopyOptions.begin(), kCopyOptions.end(), option.name) == kCopyOptions.end()) {
@@ -35,14 +55,27 @@ std::string options_text(const PgQuery__CopyStmt& copy, const sql::Statement& st
                             fmt::format("COPY option \"{}\" is not known", option.name),
                             did_you_mean(option.name, known));
     }
-    if (option.name.starts_with("force_") || option.name == "freeze") {
+    if (option.name == "freeze") {
       throw statement.error(ErrorCode::kUnsupported, option.location,
-                            fmt::format("COPY option {} is not supported", option.name));
+                            "COPY option freeze is not supported");
+    }
+    if (option.name.starts_with("force_")) {
+      parts.push_back(option.name + " " + column_list(copy, option.name, table));
+      continue;
     }
     parts.push_back(option.value ? option.name + " " + sql::quote_literal(*option.value)
                                  : option.name);
   }
   return parts.empty() ? "" : "WITH (" + join(parts, ", ") + ")";
+}
+
+bool has_header(const PgQuery__CopyStmt& copy) {
+  for (const sql::Option& option : sql::options_in(copy.n_options, copy.options)) {
+    if (option.name != "header") continue;
+    const std::string value = lower(option.value.value_or("true"));
+    return value == "true" || value == "on" || value == "1";
+  }
+  return false;
 }
 
 std::string file_of(const PgQuery__CopyStmt& copy, const sql::Statement& statement) {
@@ -64,11 +97,11 @@ DataSource file_source(const std::filesystem::path& file) {
   };
 }
 
-CopyRequest read_copy(const sql::Statement& statement) {
+CopyRequest read_copy(const sql::Statement& statement, const TableInfo& table) {
   const auto& copy = *as<PgQuery__CopyStmt>(statement.node());
   CopyRequest request;
   request.columns = sql::names_in(copy.n_attlist, copy.attlist);
-  request.options = options_text(copy, statement);
+  request.options = options_text(copy, statement, &table);
   if (copy.where_clause != nullptr) request.where = sql::deparse_expression(copy.where_clause);
   const std::filesystem::path file = file_of(copy, statement);
   request.open = [file] { return file_source(file); };
@@ -153,13 +186,13 @@ std::uint64_t copy_to_file(EngineContext& context, sql::Statement& statement,
   FileDescriptor output(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!output) throw_errno("write " + file.string());
   pg::CopyOut stream(context.reader(),
-                     fmt::format("COPY {} TO STDOUT {}", source, options_text(copy, statement)));
+                     fmt::format("COPY {} TO STDOUT {}", source, options_text(copy, statement, nullptr)));
   std::uint64_t rows = 0;
   while (const auto piece = stream.read()) {
     if (++rows % 1024 == 0) context.check_stop();
     write_all(output.get(), *piece, file.string());
   }
-  return rows;
+  return has_header(copy) && rows > 0 ? rows - 1 : rows;
 }
 
 }  // namespace coppice::engine

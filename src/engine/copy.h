@@ -21,7 +21,7 @@ struct CopyRequest {
   std::function<DataSource()> open;   // called again when the statement is repeated
 };
 
-CopyRequest read_copy(const sql::Statement& statement);
+CopyRequest read_copy(const sql::Statement& statement, const catalog::TableInfo& table);
 
 class DirectCopy final : public DirectWrite {
  public:

@@ -125,6 +125,10 @@ void drop_tables(EngineContext& context, sql::Statement& statement, ResultSink& 
   for (const sql::Node* object : sql::nodes(drop.n_objects, drop.objects)) {
     const sql::QualifiedName name = sql::object_name(object);
     const TablePointer table = context.catalog.find_table(name);
+    if (name.schema.starts_with("coppice")) {
+      throw Error(ErrorCode::kRefused,
+                  fmt::format("\"{}.{}\" is kept by Coppice itself", name.schema, name.name));
+    }
     if (table == nullptr) {
       if (!drop.missing_ok) context.catalog.throw_unknown_table(name);
       sink.notice(fmt::format("table \"{}\" does not exist, skipping", name.name));
@@ -203,8 +207,8 @@ void drop_schemas(EngineContext& context, sql::Statement& statement, ResultSink&
     for (const sql::QualifiedName& table : context.catalog.all_tables()) {
       if (table.schema != name) continue;
       throw Error(ErrorCode::kRefused,
-                  fmt::format("schema \"{}\" cannot be dropped: it holds table {}", name,
-                              table.text()),
+                  fmt::format("cannot drop schema {} because other objects depend on it: table {}",
+                              name, table.text()),
                   "drop its tables first, one by one: each takes its history with it");
     }
     pg::Transaction transaction(context.main);

@@ -113,6 +113,7 @@ WriteOutcome run_direct_write(EngineContext& context, const sql::QualifiedName& 
         if (auto traced = trace_failure(context, *table, operation, write)) translated = *traced;
       }
       give_up(pg::is_retryable(error) ? "conflict" : "failed", translated);
+      if (error.fields().position > 0) throw;  // the caller knows where in the user's text
       throw translated;
     } catch (const Error& error) {
       give_up(error.code() == ErrorCode::kInterrupted ? "interrupted" : "failed", error);

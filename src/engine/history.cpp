@@ -39,18 +39,42 @@ std::vector<TablePointer> tables_with_errors(EngineContext& context) {
   return tables;
 }
 
+std::vector<const ColumnInfo*> columns_with_errors(EngineContext& context,
+                                                   const TableInfo& table) {
+  const pg::Result ids = context.main.exec_cached(
+      "SELECT DISTINCT column_id FROM coppice.cell_errors WHERE table_id = $1",
+      {std::to_string(table.table_id)});
+  std::vector<const ColumnInfo*> columns;
+  for (const ColumnInfo* column : table.visible_columns()) {
+    for (int row = 0; row < ids.rows(); ++row) {
+      if (ids.integer(row, 0) == column->id) columns.push_back(column);
+    }
+  }
+  return columns;
+}
+
 }  // namespace
 
 void show_history(EngineContext& context, const std::string& table_name, ResultSink& sink) {
   const TablePointer table = table_named(context, table_name);
+  RowsOut out(sink, {{"version", "bigint"},
+                     {"published_at", "timestamp with time zone"},
+                     {"author", "text"},
+                     {"kind", "text"},
+                     {"rows_inserted", "bigint"},
+                     {"rows_updated", "bigint"},
+                     {"rows_deleted", "bigint"},
+                     {"errors", "bigint"},
+                     {"statement", "text"}});
   pg::RowStream rows(
       context.main,
       fmt::format("SELECT v.version, v.published_at, o.author, o.kind, o.rows_inserted, "
-                  "o.rows_updated, o.rows_deleted, o.error_count AS errors, o.statement "
+                  "o.rows_updated, o.rows_deleted, o.error_count, o.statement "
                   "FROM coppice.versions v LEFT JOIN coppice.operations o USING (tree_id, op_id) "
                   "WHERE v.tree_id = {} AND v.version >= {} ORDER BY v.version",
                   table->tree_id, table->floor_version));
-  emit_stream(context, rows, sink);
+  while (rows.next()) sink.row(rows.row());
+  out.end();
 }
 
 // Operations before the one that gave the column its expression speak of another expression.
@@ -80,8 +104,7 @@ void show_errors(EngineContext& context, const std::optional<std::string>& table
                      {"happened_at", "timestamp with time zone"},
                      {"version", "bigint"}});
   for (const TablePointer& table : tables) {
-    for (const ColumnInfo* column : table->visible_columns()) {
-      if (!column->computed()) continue;
+    for (const ColumnInfo* column : columns_with_errors(context, *table)) {
       pg::RowStream rows(context.main, errors_of_column(*table, *column));
       while (rows.next()) sink.row(rows.row());
     }

@@ -29,8 +29,14 @@ std::set<std::string> indexed_columns(const TableInfo& table, const sql::Stateme
       const auto& element = *as<PgQuery__IndexElem>(node);
       if (element.expr != nullptr) {
         names.merge(catalog::columns_read(table, sql::deparse_expression(element.expr)));
+      } else if (table.find_column(element.name) != nullptr) {
+        names.insert(element.name);
       } else {
-        names.insert(column_named(table, element.name, statement, -1).name);
+        std::vector<std::string> known;
+        for (const auto* column : table.visible_columns()) known.push_back(column->name);
+        throw statement.error(ErrorCode::kNotFound, -1,
+                              fmt::format("column \"{}\" does not exist", element.name),
+                              did_you_mean(element.name, known));
       }
     }
   };

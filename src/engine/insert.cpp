@@ -143,7 +143,8 @@ std::vector<const ColumnInfo*> prepare_insert_columns(EngineContext& context, co
     columns = width <= plain.size() ? plain : visible;
     if (width > columns.size()) {
       throw statement.error(ErrorCode::kSyntax, insert.relation->location,
-                            fmt::format("INSERT gives {} values, but table \"{}\" has {} columns",
+                            fmt::format("INSERT has more expressions than target columns: {} values, "
+                                        "but table \"{}\" has {} columns",
                                         width, table.name.name, plain.size()));
     }
     columns.resize(width);

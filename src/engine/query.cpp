@@ -29,9 +29,11 @@ std::string text_for_server(sql::Statement& statement, bool changed) {
   return sql::deparse(statement.node());
 }
 
-bool reads_versions(sql::Statement& statement) {
+bool reads_versions(EngineContext& context, sql::Statement& statement) {
   for (const sql::RelationUse& use : sql::collect_relations(statement.node())) {
-    if (sql::versioned_relation_name(*use.relation).version) return true;
+    const sql::QualifiedName name = sql::relation_name(*use.relation);
+    if (name.name.find(':') == std::string::npos) continue;
+    if (context.catalog.split_version(name).version) return true;
   }
   return false;
 }
@@ -80,13 +82,11 @@ std::ptrdiff_t place_in_source(std::string_view sent, int position, std::string_
 
 // The server's own hint about arguments, and the nearest function of any kind.
 std::string function_hint(EngineContext& context, const pg::ServerError& error) {
-  const std::string ours = exec::unknown_function_hint(error, context.functions);
-  if (!ours.empty()) return ours;
   const std::string& primary = error.fields().primary;  // function lenght(text) does not exist
   const std::size_t begin = primary.find(' ') + 1;
   const std::string wanted = primary.substr(begin, primary.find('(') - begin);
   const pg::Result known = context.main.exec_cached("SELECT DISTINCT proname FROM pg_proc", {});
-  std::vector<std::string> names;
+  std::vector<std::string> names = context.functions.names();
   for (int row = 0; row < known.rows(); ++row) names.emplace_back(known.text(row, 0));
   if (std::find(names.begin(), names.end(), wanted) != names.end()) return error.hint();
   const std::string nearest = did_you_mean(wanted, names);
@@ -150,7 +150,7 @@ std::uint64_t run_query(EngineContext& context, sql::Statement& statement,
       reads_engine_view(context, statement)) {
     return run_engine_query(context, statement, values, sink);
   }
-  const bool changed = reads_versions(statement) || names_media_type(statement);
+  const bool changed = reads_versions(context, statement) || names_media_type(statement);
   if (changed) {
     resolve_versions(context, statement);
     qualify_media_types(sql::message_of(statement.node()), statement.arena());

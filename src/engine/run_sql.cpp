@@ -92,7 +92,7 @@ void truncate(const Run& run) {
 void copy_from(const Run& run) {
   const auto& copy = *as<PgQuery__CopyStmt>(run.statement.node());
   const catalog::TablePointer table = target_table(run.context, run.statement, *copy.relation);
-  CopyRequest request = read_copy(run.statement);
+  CopyRequest request = read_copy(run.statement, *table);
   if (table->has_media() || table->has_engine_columns()) {
     return run_staged_copy(run.context, *table, request, run.statement.text(), run.sink);
   }

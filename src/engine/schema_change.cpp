@@ -124,7 +124,18 @@ void drop_as_of_views(EngineContext& context, const TableInfo& table) {
 Error ddl_error(const pg::ServerError& error, const TableInfo& table,
                 const sql::SourceText& source) {
   const Error translated = catalog::translate(error, table);
-  return sql::error_at(translated.code(), source, -1, translated.message(), translated.hint());
+  std::string hint = translated.hint();
+  const std::string& primary = error.fields().primary;
+  const std::size_t begin = primary.find('"');
+  if (error.sqlstate() == "42704" && primary.starts_with("type \"")) {
+    // Those that people write, and ours.
+    const std::vector<std::string> types = {
+        "image",   "video",   "audio", "document", "bigint", "integer",     "smallint", "numeric",
+        "float8",  "real",    "text",  "varchar",  "boolean", "date",       "time",     "timestamp",
+        "timestamptz", "interval", "uuid", "jsonb", "json",   "bytea",      "inet",     "double precision"};
+    hint = did_you_mean(primary.substr(begin + 1, primary.find('"', begin + 1) - begin - 1), types);
+  }
+  return sql::error_at(translated.code(), source, -1, translated.message(), hint);
 }
 
 void alter_in_transaction(EngineContext& context, const std::function<void()>& change) {

@@ -190,8 +190,7 @@ class FileReader {
       case PG_QUERY__ALTER_TABLE_TYPE__AT_AddColumn:
         return add_column(table, *as<PgQuery__ColumnDef>(command.def));
       case PG_QUERY__ALTER_TABLE_TYPE__AT_AddConstraint:
-        return read_table_constraint(*as<PgQuery__Constraint>(command.def), statement_->source(),
-                                     table.draft);
+        return add_constraint(table, *as<PgQuery__Constraint>(command.def));
       case PG_QUERY__ALTER_TABLE_TYPE__AT_SetNotNull:
       case PG_QUERY__ALTER_TABLE_TYPE__AT_DropNotNull:
         column_named(table, command.name, location).info.not_null =
@@ -234,6 +233,13 @@ class FileReader {
     read_column(definition, statement_->source(), table.draft);
     // Locations of the draft are those of CREATE TABLE.
     table.draft.columns.back().location = -1;
+  }
+
+  void add_constraint(TableModel& table, const PgQuery__Constraint& constraint) {
+    read_table_constraint(constraint, statement_->source(), table.draft);
+    ConstraintDraft& added = table.draft.constraints.back();
+    for (const std::string& name : added.columns) column_named(table, name, added.location);
+    added.location = -1;
   }
 
   void read_comment() {

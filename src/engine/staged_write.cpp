@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "catalog/error_translation.h"
 #include "catalog/expressions.h"
+#include "engine/bound_expression.h"
 #include "engine/emit.h"
 #include "engine/engine_query.h"
 #include "engine/insert.h"
@@ -171,10 +172,31 @@ std::string returning_list(const TableInfo& table, const std::string& alias,
   return join(parts, ", ");
 }
 
+// An image may not go into a column of videos: to PostgreSQL both are text.
+void check_kinds(EngineContext& context, const TableInfo& table,
+                 const std::vector<std::string>& physical, sql::Statement& query) {
+  const auto* select = as<PgQuery__SelectStmt>(query.node());
+  if (select == nullptr || select->n_values_lists > 0) return;
+  CatalogKinds relations(context);
+  const auto given = exec::columns_of(*select, nullptr, {context.functions, relations});
+  if (!given) return;
+  for (std::size_t i = 0; i < physical.size() && i < given->size(); ++i) {
+    const auto column = std::find_if(table.columns.begin(), table.columns.end(),
+                                     [&](const auto& c) { return c.physical == physical[i]; });
+    const auto& kind = (*given)[i].kind;
+    if (column == table.columns.end() || !kind || !column->media_kind()) continue;
+    if (*kind == *column->media_kind()) continue;
+    throw Error(ErrorCode::kType,
+                fmt::format("column \"{}\" takes {}, but its new value is {}", column->name,
+                            exec::with_article(*column->media_kind()), exec::with_article(*kind)));
+  }
+}
+
 // Puts the rows of a query into columns of the stage.
 void load_query(EngineContext& context, const Stage& stage, const std::vector<std::string>& columns,
                 const std::vector<std::string>& types, sql::Statement& query,
                 const std::vector<pg::Parameter>& values) {
+  check_kinds(context, stage.table(), columns, query);
   if (exec::mentions_engine_function(query.node(), context.functions) ||
       reads_engine_view(context, query)) {
     return load_engine_query(context, stage.name(), columns, types, query, values);

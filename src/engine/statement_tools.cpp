@@ -72,7 +72,7 @@ void resolve_versions(EngineContext& context, sql::Statement& statement) {
   for (const sql::RelationUse& use : sql::collect_relations(statement.node())) {
     if (use.is_target) continue;
     PgQuery__RangeVar* const relation = use.relation;
-    const sql::VersionedName name = sql::versioned_relation_name(*relation);
+    const sql::VersionedName name = context.catalog.split_version(sql::relation_name(*relation));
     if (!name.version) continue;
     const TablePointer table = context.catalog.find_table(name.table);
     if (table == nullptr) {
@@ -119,7 +119,7 @@ TablePointer target_table(EngineContext& context, const sql::Statement& statemen
                           fmt::format("\"{}.{}\" is kept by Coppice itself", name.schema, name.name),
                           "schemas that begin with coppice may only be read");
   }
-  if (sql::versioned_relation_name(relation).version) {
+  if (context.catalog.split_version(name).version) {
     throw statement.error(ErrorCode::kRefused, relation.location,
                           fmt::format("\"{}\" is an older version and cannot be changed", name.name),
                           "to go back to it: coppice revert TABLE --to N");

@@ -49,14 +49,39 @@ sql::Node* default_value(const ColumnInfo& column, sql::Statement& statement) {
   return sql::clone(statement.arena(), expression.node());
 }
 
-sql::Node* assigned_value(const PgQuery__ResTarget& target, const sql::Statement& statement) {
+// Column number `number` of a subquery, as a subquery of its own.
+sql::Node* one_column(const PgQuery__SubLink& link, int number, int count,
+                      sql::Statement& statement) {
+  sql::Arena& arena = statement.arena();
+  sql::Node* query = sql::clone(arena, link.subselect);
+  sql::Node* from = sql::make::subquery(arena, as<PgQuery__SelectStmt>(query), "_given");
+  auto* alias = as<PgQuery__RangeSubselect>(from)->alias;
+  std::vector<sql::Node*> names;
+  for (int i = 1; i <= count; ++i) {
+    names.push_back(sql::make::name(arena, fmt::format("_c{}", i)));
+  }
+  sql::make::set_list(arena, names, alias->n_colnames, alias->colnames);
+  PgQuery__SelectStmt* select = sql::make::select(arena);
+  sql::Node* const targets[] = {
+      sql::make::target(arena, sql::make::column(arena, {fmt::format("_c{}", number)}))};
+  sql::make::set_list(arena, targets, select->n_target_list, select->target_list);
+  sql::Node* const items[] = {from};
+  sql::make::set_list(arena, items, select->n_from_clause, select->from_clause);
+  auto* single = sql::clone(arena, &link);
+  single->subselect = sql::make::wrap(arena, select);
+  return sql::make::wrap(arena, single);
+}
+
+sql::Node* assigned_value(const PgQuery__ResTarget& target, sql::Statement& statement) {
   const auto* multiple = as<PgQuery__MultiAssignRef>(target.val);
   if (multiple == nullptr) return target.val;
+  if (const auto* link = as<PgQuery__SubLink>(multiple->source)) {
+    return one_column(*link, multiple->colno, multiple->ncolumns, statement);
+  }
   const auto* row = as<PgQuery__RowExpr>(multiple->source);
   if (row == nullptr || row->n_args != static_cast<std::size_t>(multiple->ncolumns)) {
     throw statement.error(ErrorCode::kUnsupported, target.location,
-                          "(columns) = (subquery) is not supported in UPDATE",
-                          "assign each column: SET a = (SELECT …), b = (SELECT …)");
+                          "number of columns does not match number of values");
   }
   return row->args[multiple->colno - 1];
 }
@@ -107,6 +132,39 @@ bool touches_key(const TableInfo& table, const std::vector<Assignment>& assignme
   });
 }
 
+// RETURNING v.n, where v is a table of FROM: the closed row takes the value along as _along<i>, and
+// the reference becomes _moved._along<i>. Returns how many there are.
+std::size_t take_along(PgQuery__UpdateStmt& update, const std::string& alias, sql::Arena& arena,
+                       const std::function<void(sql::Node*, const std::string&)>& give) {
+  std::size_t count = 0;
+  for (sql::Node* node : sql::nodes(update.n_returning_list, update.returning_list)) {
+    sql::walk(node, [&](sql::Message& message) {
+      auto* reference = as<PgQuery__ColumnRef>(message);
+      if (reference == nullptr) return sql::Visit::kInto;
+      const std::vector<std::string> names = sql::column_ref_names(*reference);
+      if (names.size() != 2 || names[0] == alias || names[1] == "*") return sql::Visit::kSkip;
+      const std::string name = fmt::format("_along{}", count++);
+      give(sql::make::column(arena, {names[0], names[1]}), name);
+      sql::Node* const moved[] = {sql::make::name(arena, "_moved"), sql::make::name(arena, name)};
+      sql::make::set_list(arena, moved, reference->n_fields, reference->fields);
+      return sql::Visit::kSkip;
+    });
+  }
+  return count;
+}
+
+// "WITH _moved AS (…) INSERT …" with what is returned read from both the new and the closed rows.
+std::string with_moved(const std::string& planned, const std::string& alias,
+                       const std::vector<std::string>& returning) {
+  const std::string marker = ") INSERT INTO ";
+  const std::size_t at = planned.rfind(marker);
+  const std::string name = sql::quote_identifier(alias);
+  return fmt::format("{}), _new AS ({} RETURNING {}.*) SELECT {} FROM _new AS {} "
+                     "JOIN _moved ON _moved._row = {}._row",
+                     planned.substr(0, at), planned.substr(at + 2), name, join(returning, ", "),
+                     name, name);
+}
+
 }  // namespace
 
 std::vector<Assignment> read_assignments(const TableInfo& table, sql::Statement& statement,
@@ -130,13 +188,14 @@ std::vector<Assignment> read_assignments(const TableInfo& table, sql::Statement&
     if (column.computed()) {
       if (to_default) continue;
       throw statement.error(ErrorCode::kRefused, target.location,
-                            fmt::format("column \"{}\" cannot be set: it is computed", column.name),
+                            fmt::format("column \"{}\" can only be updated to DEFAULT: it is computed",
+                                        column.name),
                             "change the columns that it is computed from");
     }
     if (column.identity == "always" && !to_default) {
       throw statement.error(
           ErrorCode::kRefused, target.location,
-          fmt::format("column \"{}\" can only be set to DEFAULT: it is GENERATED ALWAYS",
+          fmt::format("column \"{}\" can only be updated to DEFAULT: it is GENERATED ALWAYS",
                       column.name));
     }
     if (to_default) value = default_value(column, statement);
@@ -188,6 +247,7 @@ void DirectUpdate::plan(EngineContext& context, const TableInfo& table) {
   // What the user wants back is taken from the new rows.
   expand_returning(table, alias, statement, update.n_returning_list, update.returning_list);
   std::vector<std::string> returning;
+  const std::size_t taken_along = take_along(update, alias, arena, give);
   for (sql::Node* node : sql::nodes(update.n_returning_list, update.returning_list)) {
     const auto* target = as<PgQuery__ResTarget>(node);
     const bool named = target->name != nullptr && *target->name != '\0';
@@ -207,7 +267,8 @@ void DirectUpdate::plan(EngineContext& context, const TableInfo& table) {
                          sql::quote_identifier(alias), columns, columns,
                          // All old rows are closed before the first new key is looked at.
                          touches_key(table, assignments) ? " ORDER BY _row" : "");
-  if (returns_rows_) planned_ += " RETURNING " + join(returning, ", ");
+  if (taken_along > 0) planned_ = with_moved(planned_, alias, returning);
+  if (returns_rows_ && taken_along == 0) planned_ += " RETURNING " + join(returning, ", ");
   returned_.clear();
 }
 

@@ -116,6 +116,8 @@ int run(const Arguments& arguments) {
     return 0;
   }
 
+  // The engine runs in this process: function workers are the build's own.
+  ::setenv("COPPICE_MEDIA_WORKER", COPPICE_BUILD_DIR "/coppice-media", 0);
   const ScratchFolder scratch(std::filesystem::temp_directory_path(), "sql");
   std::filesystem::permissions(scratch.path(), std::filesystem::perms(0755));
   RunOptions options;

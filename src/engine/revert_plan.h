@@ -1,0 +1,78 @@
+// RevertPlan: the SQL that gives a table the rows of an older version, under its present schema.
+//
+// Model    A row differs when it came or went since the version, or when one of its cells is
+//          another now; only those rows are closed and written. A row that comes back keeps its
+//          identity. Its cells are copied from the old row version by column id:
+//          - a stored cell of the same physical column, as it is;
+//          - a plain column added since has the default it was added with;
+//          - a column whose type was changed since, converted, where the old row version was gone
+//            by then;
+//          - a computed column added or changed since has a stored cell if the old row version was
+//            still current then; else the row is "incomplete" and the cell must be computed.
+//          Columns dropped since are left out.
+// Source   design, section 5.10; docs/decisions/0003 for row identities.
+// Threads  A value; it belongs to the description of the table it was made for.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/context.h"
+
+namespace coppice::engine {
+
+class RevertPlan {
+ public:
+  RevertPlan(EngineContext& context, catalog::TablePointer table,
+             const catalog::VersionInfo& target);
+
+  const catalog::TableInfo& table() const { return *table_; }
+  // Names of columns that the version had and the table has no more.
+  const std::vector<std::string>& dropped() const { return dropped_; }
+  // What incomplete rows need computed, and the hidden columns of fills, which every row needs.
+  const std::vector<const catalog::ColumnInfo*>& computed() const { return computed_; }
+  // True when only function workers can compute some of that.
+  bool needs_workers() const { return needs_workers_; }
+
+  // (inserted, updated, deleted): what differs.
+  std::string count() const;
+  // Closes current rows that the version does not have like this.
+  std::string close() const;
+  // Writes the rows that came back: those with all cells stored, and those to compute.
+  std::string insert_complete() const;
+  std::string insert_incomplete() const;
+  // For coppice.compute while they are written: what the store's trigger computes.
+  std::string computed_for_complete() const;
+  std::string computed_for_incomplete() const;
+
+  // With workers: puts incomplete rows that are not in `stage` yet there, to be computed;
+  // true as long as one is missing; and writes them from there.
+  std::string load_stage(const std::string& stage) const;
+  std::string is_missing(const std::string& stage) const;
+  std::string insert_staged(const std::string& stage) const;
+
+ private:
+  struct Cell {
+    const catalog::ColumnInfo* column = nullptr;
+    std::string stored = "true";  // over g: whether the row version holds the cell
+    std::string value;            // over g
+  };
+
+  Cell make_cell(EngineContext& context, const catalog::ColumnInfo& column) const;
+  // A column that must be computed is needed for `rows` that are not complete.
+  void need(const catalog::ColumnInfo& column);
+  std::string same_cells() const;
+  std::string coming_back() const;  // FROM … WHERE …: old row versions, called g
+  std::string columns() const;
+  std::string values() const;
+
+  catalog::TablePointer table_;
+  catalog::VersionInfo target_;
+  std::vector<Cell> cells_;
+  std::vector<std::string> dropped_;
+  std::vector<const catalog::ColumnInfo*> computed_;
+  std::string complete_ = "true";  // over g
+  bool needs_workers_ = false;
+};
+
+}  // namespace coppice::engine
