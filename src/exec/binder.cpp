@@ -184,6 +184,7 @@ void bind_select(PgQuery__SelectStmt& select, BindContext& context) {
     sites.add_select(select, nullptr);
     bind_sites(sites, context);
     check_groups(sites, context);
+    context.columns = columns_of(select, nullptr, context.kinds());
   });
 }
 

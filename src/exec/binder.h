@@ -41,6 +41,7 @@ struct BindContext {
   // What binding found:
   int engine_calls = 0;
   std::vector<MediaLiteral> literals;
+  std::optional<ColumnKinds> columns;  // of a SELECT: what its result columns are, if that is known
 
   KindContext kinds() const { return {functions, relations}; }
 };

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -62,10 +63,19 @@ double float_from_text(std::string_view text) {
   return *number;
 }
 
+// As PostgreSQL's float8out: the shortest digits, scientific from 1e+15 and below 1e-04.
 std::string float_text(double number) {
   if (std::isnan(number)) return "NaN";
   if (std::isinf(number)) return number > 0 ? "Infinity" : "-Infinity";
-  return fmt::format("{}", number);
+  std::array<char, 64> buffer;
+  const auto write = [&](std::chars_format format) {
+    const auto end =
+        std::to_chars(buffer.data(), buffer.data() + buffer.size(), number, format).ptr;
+    return std::string(buffer.data(), end);
+  };
+  const std::string scientific = write(std::chars_format::scientific);
+  const int exponent = std::stoi(scientific.substr(scientific.find('e') + 1));
+  return exponent < -4 || exponent >= 15 ? scientific : write(std::chars_format::fixed);
 }
 
 // Media and text may stand for each other: a function's result type decides what the text is.

@@ -1,6 +1,7 @@
 #include "exec/evaluator.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/error.h"
@@ -147,11 +148,17 @@ class Evaluator::Piece {
     }
   }
 
-  // Two outputs may be the same column.
-  void append_to(std::vector<OutputColumn>& results) const {
+  void move_to(std::vector<OutputColumn>& results) {
+    const std::vector<int>& outputs = plan_.outputs();
     for (std::size_t i = 0; i < results.size(); ++i) {
-      const OutputColumn& column = cells_[static_cast<std::size_t>(plan_.outputs()[i])];
-      results[i].insert(results[i].end(), column.begin(), column.end());
+      OutputColumn& column = cells_[static_cast<std::size_t>(outputs[i])];
+      const auto after = outputs.begin() + static_cast<std::ptrdiff_t>(i) + 1;
+      const bool needed_again = std::find(after, outputs.end(), outputs[i]) != outputs.end();
+      if (needed_again) {
+        results[i].insert(results[i].end(), column.begin(), column.end());
+      } else {
+        std::move(column.begin(), column.end(), std::back_inserter(results[i]));
+      }
     }
   }
 
@@ -170,7 +177,7 @@ std::vector<OutputColumn> Evaluator::evaluate(const Plan& plan, const TextBatch&
   for (std::size_t begin = 0; begin < rows.row_count; begin += kPieceRows) {
     Piece piece(*this, plan, rows, begin, std::min(rows.row_count, begin + kPieceRows));
     piece.run(stop);
-    piece.append_to(results);
+    piece.move_to(results);
   }
   return results;
 }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "exec/constants.h"
 #include "exec/test_support.h"
 #include "pg/transaction.h"
 #include "sql/deparse.h"
@@ -112,6 +113,32 @@ TEST_F(EvaluatorTest, ValuesKeepTheirTypes) {
                      {}, "FROM film WHERE id IN (1, 4) ORDER BY id"),
             (Lines{"5|alpha.jpg|{\"name\": \"alpha.jpg\"}|{city,night,image/al}|3",
                    "2.5|p.jpg|{\"name\": \"p.jpg\"}|{\"a b\",NULL,image/p.}|3"}));
+}
+
+TEST_F(EvaluatorTest, FloatsAreWrittenAsPostgresqlWritesThem) {
+  for (const double number :
+       {0.0, -0.0, 1.0, 0.1, 1e14, 1e15, 123456789012345.0, 1234567890123456.0, 1e-4, 1.5e-5, 1e300,
+        -2.5e-310, 1.0 / 3, 4096.25}) {
+    Value value;
+    value.type = ValueType::kFloat;
+    value.number = number;
+    const auto text = text_from_value(value, ValueType::kFloat);
+    const std::string written = *std::get<TextCell>(text);
+    EXPECT_EQ(db_.connection.exec_params("SELECT $1::float8::text", {written}).text(0, 0), written);
+    EXPECT_EQ(value_from_text(written, ValueType::kFloat).number, number);
+  }
+}
+
+TEST_F(EvaluatorTest, ValuesThatAreNotAsPromisedAreFailures) {
+  Value text;
+  text.type = ValueType::kText;
+  text.text = "a\xff";
+  EXPECT_EQ(std::get<CellFailure>(text_from_value(text, ValueType::kText)).type, "encoding");
+  EXPECT_EQ(std::get<CellFailure>(text_from_value(text, ValueType::kInteger)).type, "type");
+  db_.connection.exec("UPDATE film SET poster = 'quote\".jpg' WHERE id = 1");
+  const Lines lines = evaluate({"metadata(poster)"}, {}, "FROM film WHERE id <= 2 ORDER BY id");
+  EXPECT_EQ(lines[0].substr(0, 40), "!sql: invalid input syntax for type json");
+  EXPECT_EQ(lines[1], "{\"name\": \"banana.jpg\"}");
 }
 
 TEST_F(EvaluatorTest, FailuresSpreadOnlyToWhatDependsOnThem) {

@@ -53,7 +53,13 @@ PlanCompiler::PlanCompiler(const FunctionTable& functions, const CompileOptions&
 
 void PlanCompiler::add_output(const Node* expression) {
   with_stack_for(expression, [&] {
-    Node* const copy = sql::clone(arena_, expression);
+    Node* copy = sql::clone(arena_, expression);
+    // PostgreSQL checks what a function gives as JSON, and writes it in its own form.
+    const auto* const call = as<PgQuery__FuncCall>(copy);
+    const Signature* const signature = call ? bound_signature(*call, functions_) : nullptr;
+    if (signature && signature->result == ValueType::kJson) {
+      copy = sql::make::type_cast(arena_, copy, server_type_name(ValueType::kJson));
+    }
     find_calls(copy);
     plan_outputs_.push_back(compile(copy, kNoColumn, ""));
   });

@@ -13,11 +13,12 @@ namespace {
 
 std::vector<SelectColumn> describe_columns(const SelectSession& session,
                                            const PgQuery__SelectStmt& select, sql::Arena& arena,
-                                           const sql::SourceText& source) {
+                                           const sql::SourceText& source,
+                                           std::optional<ColumnKinds> kinds) {
   const sql::Node* const node = sql::make::wrap(arena, const_cast<PgQuery__SelectStmt*>(&select));
   const std::vector<pg::Column> described =
       check_types(session.source, node, source, session.functions);
-  const auto kinds = columns_of(select, nullptr, {session.functions, session.relations});
+  if (!kinds) kinds = columns_of(select, nullptr, {session.functions, session.relations});
   std::vector<SelectColumn> columns;
   for (std::size_t i = 0; i < described.size(); ++i) {
     SelectColumn column{described[i].name, described[i].type_name, std::nullopt};
@@ -59,9 +60,10 @@ void substitute_parameters(sql::Node*& root, std::span<const pg::Parameter> valu
 }
 
 PreparedSelect::PreparedSelect(const SelectSession& session, sql::Arena& arena,
-                               PgQuery__SelectStmt& bound, const sql::SourceText& source)
+                               PgQuery__SelectStmt& bound, const sql::SourceText& source,
+                               std::optional<ColumnKinds> kinds)
     : session_(session),
-      columns_(describe_columns(session, bound, arena, source)),
+      columns_(describe_columns(session, bound, arena, source, std::move(kinds))),
       lowered_(std::make_unique<LoweredSelect>(Lowering(session, arena).run(bound))) {}
 
 PreparedSelect::~PreparedSelect() = default;

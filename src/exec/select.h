@@ -66,9 +66,10 @@ struct LoweredSelect;
 class PreparedSelect {
  public:
   // Checks the statement and takes it apart: `bound` is rewritten. Makes TEMP tables on the
-  // session's source, which live as long as this.
+  // session's source, which live as long as this. `kinds` is what the binder found
+  // (BindContext::columns); without, kinds are inferred from the statement as it is now.
   PreparedSelect(const SelectSession& session, sql::Arena& arena, PgQuery__SelectStmt& bound,
-                 const sql::SourceText& source);
+                 const sql::SourceText& source, std::optional<ColumnKinds> kinds = std::nullopt);
   ~PreparedSelect();
   PreparedSelect(const PreparedSelect&) = delete;
   PreparedSelect& operator=(const PreparedSelect&) = delete;

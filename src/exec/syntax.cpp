@@ -25,6 +25,13 @@ int own_location(const Message& message) {
   return -1;
 }
 
+void drop_schema(Arena& arena, PgQuery__TypeName& type) {
+  const std::vector<std::string> names = sql::names_in(type.n_names, type.names);
+  if (names.size() != 2 || names[0] != "coppice") return;
+  Node* const name = sql::make::name(arena, names[1]);
+  sql::make::set_list(arena, {&name, 1}, type.n_names, type.names);
+}
+
 // Gives a bound call the name that the user wrote, and its arguments without the binder's casts.
 void unbind(Arena& arena, PgQuery__FuncCall& call) {
   const sql::QualifiedName name = sql::function_name(call);
@@ -92,6 +99,8 @@ std::string user_text(const Node* expression) {
   sql::rewrite_bottom_up(copy, [&](Node*& slot) {
     auto* const call = sql::as<PgQuery__FuncCall>(slot);
     if (call) unbind(arena, *call);
+    auto* const cast = sql::as<PgQuery__TypeCast>(slot);
+    if (cast) drop_schema(arena, *cast->type_name);
   });
   return sql::deparse_expression(copy);
 }
