@@ -64,7 +64,9 @@ Lowering::Lowering(const SelectSession& session, sql::Arena& arena)
     : relations_(session.relations, session.source),
       session_{session.source, session.side, session.pool, session.functions, relations_},
       arena_(arena),
-      form_{arena, {session.functions, relations_}} {}
+      form_{arena, {session.functions, relations_}, [this](const PgQuery__SelectStmt& query) {
+              return describe_names(query);
+            }} {}
 
 LoweredSelect Lowering::run(PgQuery__SelectStmt& select) {
   normalize_targets(select, nullptr, form_);
@@ -75,6 +77,20 @@ LoweredSelect Lowering::run(PgQuery__SelectStmt& select) {
     result_.sql = sql::deparse(sql::make::wrap(arena_, &select));
   }
   return std::move(result_);
+}
+
+std::optional<std::vector<std::string>> Lowering::describe_names(const PgQuery__SelectStmt& query) {
+  const std::string text =
+      sql::deparse(sql::make::wrap(arena_, const_cast<PgQuery__SelectStmt*>(&query)));
+  std::vector<std::string> names;
+  try {
+    for (const pg::Column& column : session_.source.describe(text).columns) {
+      names.push_back(column.name);
+    }
+  } catch (const pg::ServerError&) {
+    return std::nullopt;  // it reads what only the queries around it define
+  }
+  return names;
 }
 
 // Leaves the query without engine calls, or as an engine select with calls of its own only.

@@ -35,6 +35,9 @@ class Lowering {
  public:
   Lowering(const SelectSession& session, sql::Arena& arena);
 
+  Lowering(const Lowering&) = delete;
+  Lowering& operator=(const Lowering&) = delete;
+
   LoweredSelect run(PgQuery__SelectStmt& select);
 
  private:
@@ -50,6 +53,7 @@ class Lowering {
   void lower_from(PgQuery__SelectStmt& select, const Ctes& ctes);
   void lower_item(PgQuery__SelectStmt& select, sql::Node* item, const Ctes& ctes);
   void keep_rows(PgQuery__SelectStmt& query, const Ctes& ctes);
+  std::optional<std::vector<std::string>> describe_names(const PgQuery__SelectStmt& query);
   PgQuery__SelectStmt& with_ctes(const PgQuery__SelectStmt& select, const Ctes& ctes);
 
   bool has_calls(const PgQuery__SelectStmt& select) const;

@@ -73,7 +73,7 @@ std::uint64_t PreparedSelect::run(RowSink& sink, const SelectOptions& options) {
   for (Stage& stage : lowered_->stages) {
     stage.rows.clear();
     stage.select.run(session_, options, [&](TempTable::Row row) { stage.rows.append(row); });
-    stage.rows.flush();
+    stage.rows.finish();
   }
   sink.begin(columns_);
   const std::uint64_t count =

@@ -1,5 +1,7 @@
 #include "exec/select_form.h"
 
+#include <algorithm>
+
 #include "exec/column_names.h"
 
 namespace coppice::exec {
@@ -17,41 +19,101 @@ Node* column_target(sql::Arena& arena, const std::string& qualifier, const std::
               "Write out the columns.");
 }
 
-// The columns that one star stands for.
-std::vector<Node*> write_out(const PgQuery__ColumnRef& star, const Scope& scope,
-                             sql::Arena& arena) {
-  const std::vector<std::string> names = sql::column_ref_names(star);
-  std::vector<Node*> targets;
-  if (names.size() == 1) {
-    if (!scope.is_known()) throw_unknown_star();
-    for (const VisibleColumn& visible : scope.visible()) {
-      targets.push_back(column_target(arena, visible.qualifier, visible.column.name));
+// The stars of one SELECT.
+class StarWriter {
+ public:
+  StarWriter(const PgQuery__SelectStmt& select, const Scope& scope, const FormContext& context)
+      : select_(select), scope_(scope), context_(context) {}
+
+  std::vector<Node*> write_out(const PgQuery__ColumnRef& star) const {
+    const std::vector<std::string> names = sql::column_ref_names(star);
+    if (names.size() > 1) {
+      const ScopeRelation* const relation = scope_.find_relation(names[names.size() - 2]);
+      if (!relation) throw_unknown_star();
+      return columns_of_relation(*relation);
+    }
+    return scope_.is_known() ? visible_columns() : columns_of_all();
+  }
+
+ private:
+  std::vector<Node*> visible_columns() const {
+    std::vector<Node*> targets;
+    for (const VisibleColumn& visible : scope_.visible()) {
+      targets.push_back(column_target(context_.arena, visible.qualifier, visible.column.name));
     }
     return targets;
   }
-  const std::string& alias = names[names.size() - 2];
-  const ScopeRelation* const relation = scope.find_relation(alias);
-  if (!relation || !relation->known) throw_unknown_star();
-  for (const ColumnKind& column : relation->columns) {
-    targets.push_back(column_target(arena, alias, column.name));
-  }
-  return targets;
-}
 
-void normalize_own_targets(PgQuery__SelectStmt& select, const Scope& scope, sql::Arena& arena) {
+  // Item by item, which is what * means as long as no join merges columns.
+  std::vector<Node*> columns_of_all() const {
+    const auto is_merged = [](const VisibleColumn& visible) { return visible.qualifier.empty(); };
+    const std::vector<VisibleColumn>& visible = scope_.visible();
+    if (std::any_of(visible.begin(), visible.end(), is_merged)) throw_unknown_star();
+    std::vector<Node*> targets;
+    for (const ScopeRelation& relation : scope_.relations()) {
+      const std::vector<Node*> columns = columns_of_relation(relation);
+      targets.insert(targets.end(), columns.begin(), columns.end());
+    }
+    return targets;
+  }
+
+  std::vector<Node*> columns_of_relation(const ScopeRelation& relation) const {
+    std::vector<Node*> targets;
+    if (relation.known) {
+      for (const ColumnKind& column : relation.columns) {
+        targets.push_back(column_target(context_.arena, relation.alias, column.name));
+      }
+      return targets;
+    }
+    for (const std::string& name : described(relation.alias)) {
+      targets.push_back(column_target(context_.arena, relation.alias, name));
+    }
+    return targets;
+  }
+
+  // SELECT alias.* FROM …
+  std::vector<std::string> described(const std::string& alias) const {
+    if (alias.empty()) throw_unknown_star();
+    PgQuery__SelectStmt* const query = sql::make::select(context_.arena);
+    auto* const star = make_message<PgQuery__ColumnRef>(context_.arena);
+    const std::vector<Node*> fields = {
+        sql::make::name(context_.arena, alias),
+        sql::make::wrap(context_.arena, make_message<PgQuery__AStar>(context_.arena))};
+    sql::make::set_list(context_.arena, fields, star->n_fields, star->fields);
+    star->location = -1;
+    Node* const target = sql::make::target(context_.arena, sql::make::wrap(context_.arena, star));
+    sql::make::set_list(context_.arena, {&target, 1}, query->n_target_list, query->target_list);
+    query->n_from_clause = select_.n_from_clause;
+    query->from_clause = select_.from_clause;
+    query->with_clause = select_.with_clause;
+    const auto names = context_.describe(*query);
+    if (!names) throw_unknown_star();
+    return *names;
+  }
+
+  const PgQuery__SelectStmt& select_;
+  const Scope& scope_;
+  const FormContext& context_;
+};
+
+void normalize_own_targets(PgQuery__SelectStmt& select, const Scope& scope,
+                           const FormContext& context) {
+  const StarWriter stars(select, scope, context);
   std::vector<Node*> targets;
   for (Node* const item : sql::nodes(select.n_target_list, select.target_list)) {
     auto& target = *as<PgQuery__ResTarget>(item);
     const auto* const reference = as<PgQuery__ColumnRef>(target.val);
     if (reference && is_star(*reference)) {
-      const std::vector<Node*> columns = write_out(*reference, scope, arena);
+      const std::vector<Node*> columns = stars.write_out(*reference);
       targets.insert(targets.end(), columns.begin(), columns.end());
       continue;
     }
-    if (*target.name == '\0') target.name = arena.copy(default_column_name(target.val));
+    if (*target.name == '\0') {
+      target.name = context.arena.copy(default_column_name(target.val));
+    }
     targets.push_back(item);
   }
-  sql::make::set_list(arena, targets, select.n_target_list, select.target_list);
+  sql::make::set_list(context.arena, targets, select.n_target_list, select.target_list);
 }
 
 void normalize_from(Node* item, const Scope& scope, const FormContext& context) {
@@ -111,7 +173,7 @@ void normalize_targets(PgQuery__SelectStmt& select, const Scope* outer,
   for (Node* const item : sql::nodes(select.n_from_clause, select.from_clause)) {
     normalize_from(item, scope, context);
   }
-  normalize_own_targets(select, scope, context.arena);
+  normalize_own_targets(select, scope, context);
 }
 
 std::optional<std::size_t> target_of_order(const PgQuery__SelectStmt& select,

@@ -2,6 +2,7 @@
 // named, and ORDER BY, GROUP BY and DISTINCT ON told apart. Not for use outside this component.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,6 +15,8 @@ namespace coppice::exec {
 struct FormContext {
   sql::Arena& arena;
   KindContext kinds;
+  // Asks the server for the result columns of a query, names only; nullopt when it does not know.
+  std::function<std::optional<std::vector<std::string>>(const PgQuery__SelectStmt&)> describe;
 };
 
 // In `select` and every query below it that has engine calls: writes out `*` and gives each column

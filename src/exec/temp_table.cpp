@@ -11,6 +11,7 @@ namespace coppice::exec {
 namespace {
 
 constexpr std::size_t kFlushBytes = 1 << 20;
+constexpr std::size_t kAnalyzedRows = 1000;
 
 void append_escaped(std::string& buffer, std::string_view value) {
   for (const char character : value) {
@@ -57,7 +58,8 @@ TempTable::TempTable(TempTable&& other) noexcept
     : connection_(std::exchange(other.connection_, nullptr)),
       name_(std::move(other.name_)),
       column_count_(other.column_count_),
-      buffer_(std::move(other.buffer_)) {}
+      buffer_(std::move(other.buffer_)),
+      row_count_(other.row_count_) {}
 
 TempTable::~TempTable() {
   if (!connection_) return;
@@ -79,6 +81,7 @@ void TempTable::append(Row values) {
     }
   }
   buffer_ += '\n';
+  ++row_count_;
   if (buffer_.size() >= kFlushBytes) flush();
 }
 
@@ -90,8 +93,15 @@ void TempTable::flush() {
   buffer_.clear();
 }
 
+void TempTable::finish() {
+  flush();
+  // Nobody else can look into a TEMP table: without this the planner takes it for small.
+  if (row_count_ >= kAnalyzedRows) connection_->exec("ANALYZE pg_temp." + name_);
+}
+
 void TempTable::clear() {
   buffer_.clear();
+  row_count_ = 0;
   // TRUNCATE is not allowed in a READ ONLY transaction; DELETE from a TEMP table is.
   connection_->exec("DELETE FROM pg_temp." + name_);
 }

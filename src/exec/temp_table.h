@@ -29,6 +29,8 @@ class TempTable {
   void append(Row values);
   // Sends what append() collected.
   void flush();
+  // After the last row: also lets the planner know how much there is.
+  void finish();
   // Before it is filled again.
   void clear();
 
@@ -37,6 +39,7 @@ class TempTable {
   std::string name_;
   std::size_t column_count_;
   std::string buffer_;  // COPY text
+  std::size_t row_count_ = 0;
 };
 
 }  // namespace coppice::exec
