@@ -19,7 +19,7 @@ class FragmentStepRunner {
  public:
   FragmentStepRunner(FunctionPool& pool, PlanCells& cells) : pool_(pool), cells_(cells) {}
 
-  void run(const FragmentStep& step, std::size_t row_count, std::stop_token stop);
+  void run(const FragmentStep& step, std::size_t row_count, const std::stop_token& stop);
 
  private:
   ArgumentCell argument(const StepArgument& argument, std::size_t row) const;
@@ -78,7 +78,7 @@ Batch FragmentStepRunner::make_batch(const FragmentStep& step,
 }
 
 void FragmentStepRunner::run(const FragmentStep& step, std::size_t row_count,
-                             std::stop_token stop) {
+                             const std::stop_token& stop) {
   for (const StepArgument& planned : step.arguments) {
     std::vector<ArgumentCell>& column = arguments_.emplace_back();
     column.reserve(row_count);
@@ -136,7 +136,7 @@ class Evaluator::Piece {
     }
   }
 
-  void run(std::stop_token stop) {
+  void run(const std::stop_token& stop) {
     for (const PlanStep& step : plan_.steps()) {
       if (stop.stop_requested()) throw Error(ErrorCode::kInterrupted, "stopped on request");
       if (const auto* sql = std::get_if<SqlStep>(&step)) {
@@ -170,7 +170,7 @@ class Evaluator::Piece {
 };
 
 std::vector<OutputColumn> Evaluator::evaluate(const Plan& plan, const TextBatch& rows,
-                                              std::stop_token stop) {
+                                              const std::stop_token& stop) {
   COPPICE_ASSERT(rows.columns.size() == plan.source_columns().size());
   for (const TextColumn& column : rows.columns) COPPICE_ASSERT(column.size() == rows.row_count);
   std::vector<OutputColumn> results(plan.outputs().size());

@@ -47,7 +47,7 @@ class Evaluator {
 
   // results[output][row]
   std::vector<OutputColumn> evaluate(const Plan& plan, const TextBatch& rows,
-                                     std::stop_token stop = {});
+                                     const std::stop_token& stop = {});
 
  private:
   class Piece;

@@ -145,6 +145,7 @@ void SqlStepRunner::fail(const SqlOutput& output, std::size_t row, const std::st
 void SqlStepRunner::run_statement(const Outputs& outputs, std::span<const std::size_t> rows) {
   std::vector<int> inputs = inputs_of(outputs);
   std::vector<pg::Parameter> parameters;
+  parameters.reserve(inputs.size() + 1);
   for (const int input : inputs) parameters.emplace_back(array_of(cells_, input, rows));
   if (inputs.empty()) {
     // Nothing to read, but one result a row.
