@@ -80,8 +80,11 @@ VersionInfo read_version(const Result& result, int row) {
   return info;
 }
 
-constexpr std::string_view kVersionFields =
-    "version, op_id, published_at, high_op, open_ops, schema_version";
+// Versions that can be read. Prune raises the floor before it removes the first row.
+constexpr std::string_view kSelectVersion =
+    "SELECT v.version, v.op_id, v.published_at, v.high_op, v.open_ops, v.schema_version "
+    "FROM coppice.versions v JOIN coppice.trees t USING (tree_id) "
+    "WHERE v.tree_id = $1 AND v.version >= t.floor_version";
 
 std::optional<std::int64_t> as_number(const std::string& text) {
   std::int64_t number = 0;
@@ -228,8 +231,7 @@ std::vector<std::string> Catalog::all_schemas() {
 
 VersionInfo Catalog::version_info(const TableInfo& table, std::int64_t version) {
   const Result found = connection_.exec_cached(
-      fmt::format("SELECT {} FROM coppice.versions WHERE tree_id = $1 AND version = $2",
-                  kVersionFields),
+      fmt::format("{} AND v.version = $2", kSelectVersion),
       {std::to_string(table.tree_id), std::to_string(version)});
   if (found.rows() == 0) {
     const Result range = connection_.exec_cached(
@@ -268,9 +270,8 @@ VersionInfo Catalog::version_at_time(const TableInfo& table, const std::string& 
   const std::string tree = std::to_string(table.tree_id);
   try {
     const Result found = connection_.exec_cached(
-        fmt::format("SELECT {} FROM coppice.versions WHERE tree_id = $1 "
-                    "AND published_at <= $2::timestamptz ORDER BY version DESC LIMIT 1",
-                    kVersionFields),
+        fmt::format("{} AND v.published_at <= $2::timestamptz ORDER BY v.version DESC LIMIT 1",
+                    kSelectVersion),
         {tree, at});
     if (found.rows() > 0) return read_version(found, 0);
   } catch (const pg::ServerError& error) {
@@ -284,7 +285,9 @@ VersionInfo Catalog::version_at_time(const TableInfo& table, const std::string& 
                             table.name.name, table.user_name()));
   }
   const Result first = connection_.exec_cached(
-      "SELECT min(published_at) FROM coppice.versions WHERE tree_id = $1", {tree});
+      "SELECT min(v.published_at) FROM coppice.versions v JOIN coppice.trees t USING (tree_id) "
+      "WHERE v.tree_id = $1 AND v.version >= t.floor_version",
+      {tree});
   throw Error(ErrorCode::kNotFound,
               fmt::format("there is no version at or before {} of table {}", at, table.user_name()),
               fmt::format("its earliest version is of {}", first.text(0, 0)));

@@ -33,8 +33,7 @@ const ColumnInfo& find_column(const TableInfo& table, const std::string& name) {
   std::vector<std::string> names;
   for (const ColumnInfo* column : table.visible_columns()) names.push_back(column->name);
   throw Error(ErrorCode::kNotFound,
-              fmt::format("column \"{}\" of relation \"{}\" does not exist", name, table.name.name),
-              did_you_mean(name, names));
+              fmt::format("column \"{}\" does not exist", name), did_you_mean(name, names));
 }
 
 std::optional<std::string> refused_form(sql::Message& message) {

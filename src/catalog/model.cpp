@@ -78,6 +78,18 @@ bool TableInfo::has_engine_columns() const {
                      [](const ColumnInfo& column) { return column.uses_engine; });
 }
 
+TableInfo with_fills(const TableInfo& table) {
+  TableInfo future = table;
+  std::erase_if(future.columns, [&](const ColumnInfo& column) {
+    return !column.filling &&
+           std::any_of(table.columns.begin(), table.columns.end(), [&](const ColumnInfo& other) {
+             return other.filling && other.id == column.id;
+           });
+  });
+  for (ColumnInfo& column : future.columns) column.filling = false;
+  return future;
+}
+
 std::string visible_at(const VersionInfo& version) {
   if (version.open_ops.empty()) {
     return fmt::format("_from <= {0} AND _to > {0}", version.high_op);

@@ -94,6 +94,10 @@ struct TableInfo {
   bool has_engine_columns() const;  // filling ones too
 };
 
+// The table as it will be when its running fills are published: each hidden column in the place of
+// the one it replaces. Expressions of hidden columns are read in these names.
+TableInfo with_fills(const TableInfo& table);
+
 struct ViewInfo {
   std::int64_t view_id = 0;
   sql::QualifiedName name;

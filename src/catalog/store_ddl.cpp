@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/text.h"
 #include "catalog/expressions.h"
@@ -151,12 +153,20 @@ std::string user_view_guard(const TableInfo& table) {
 }
 
 std::vector<std::string> compute_trigger(const TableInfo& table) {
-  std::vector<const ColumnInfo*> computed;
+  // Hidden columns are computed from each other, the ones they replace from theirs.
+  const TableInfo future = with_fills(table);
+  std::vector<const ColumnInfo*> computed, hidden;
   for (const ColumnInfo& column : table.columns) {
-    if (column.computed() && !column.uses_engine) computed.push_back(&column);
+    if (column.computed() && !column.uses_engine && !column.filling) computed.push_back(&column);
+  }
+  for (const ColumnInfo& column : future.columns) {
+    const bool live = std::any_of(computed.begin(), computed.end(), [&](const ColumnInfo* other) {
+      return other->physical == column.physical;
+    });
+    if (column.computed() && !column.uses_engine && !live) hidden.push_back(&column);
   }
   const std::string function = table.store_table() + "_compute()";
-  if (computed.empty()) {
+  if (computed.empty() && hidden.empty()) {
     return {fmt::format("DROP TRIGGER IF EXISTS compute ON {}", table.store_table()),
             fmt::format("DROP FUNCTION IF EXISTS {}", function)};
   }
@@ -164,6 +174,12 @@ std::vector<std::string> compute_trigger(const TableInfo& table) {
       "DECLARE\n  wanted text := current_setting('coppice.compute', true);\nBEGIN\n";
   for (const ColumnInfo* column : in_dependency_order(table, computed)) {
     body += computation(table, *column);
+  }
+  for (const ColumnInfo* column : in_dependency_order(future, hidden)) {
+    // A base column that changes its type is read as it is now.
+    const ColumnInfo* present = table.find_column(column->name);
+    const bool retyped = present != nullptr && !present->computed();
+    body += computation(retyped ? table : future, *column);
   }
   body += "  RETURN NEW;\nEND";
   return {fmt::format("CREATE OR REPLACE FUNCTION {} RETURNS trigger LANGUAGE plpgsql AS {}",

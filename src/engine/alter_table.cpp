@@ -110,7 +110,7 @@ void add_table_column(const Altering& altering, const PgQuery__AlterTableCmd& co
                                 column.info.name),
                     "add it without the default, UPDATE it, then ALTER COLUMN … SET DEFAULT");
   }
-  FillRequest request{altering.table, FillKind::kAddColumn, column,
+  FillRequest request{altering.table, FillKind::kAddColumn, {column},
                       std::string(altering.statement.text()), altering.statement.source()};
   fill_column(altering.context, request, altering.sink);
   if (draft.constraints.empty()) return;
@@ -271,7 +271,7 @@ void alter_type(const Altering& altering, const PgQuery__AlterTableCmd& command)
       definition.raw_default != nullptr
           ? sql::deparse_expression(definition.raw_default)
           : quoted;  // as an assignment: what does not fit fails, and is not cut
-  FillRequest request{altering.table, FillKind::kChangeType, draft,
+  FillRequest request{altering.table, FillKind::kChangeType, {draft},
                       std::string(altering.statement.text()), altering.statement.source()};
   fill_column(altering.context, request, altering.sink);
 }
@@ -382,18 +382,16 @@ std::int64_t change_expression(EngineContext& context, const sql::QualifiedName&
   sql::Statement parsed = sql::parse_expression(expression);
   draft.info.expression = sql::deparse_expression(parsed.node());
   catalog::check_expression_form(*draft.info.expression, "computed column");
-  FillRequest request{table->name, FillKind::kChangeExpression, draft, std::string(statement),
+  FillRequest request{table->name, FillKind::kChangeExpression, {draft}, std::string(statement),
                       {expression, {}}};
-  std::int64_t version = fill_column(context, request, sink);
-  // What is computed from it follows.
-  const TablePointer changed = context.catalog.table(table->name);
-  for (const ColumnInfo* dependent : affected_columns(*changed, {column_name})) {
-    FillRequest again{table->name, FillKind::kRecompute, {}, std::string(statement),
-                      {*dependent->expression, {}}};
-    again.column.info = *dependent;
-    version = fill_column(context, again, sink);
+  // What is computed from it follows, in the same operation.
+  for (const ColumnInfo* dependent : affected_columns(*table, {column_name})) {
+    if (dependent == column) continue;
+    ColumnDraft again;
+    again.info = *dependent;
+    request.columns.push_back(again);
   }
-  return version;
+  return fill_column(context, request, sink);
 }
 
 void alter_column(EngineContext& context, const std::string& column, const std::string& expression,

@@ -10,6 +10,7 @@
 #include "catalog/expressions.h"
 #include "catalog/store_ddl.h"
 #include "engine/bound_expression.h"
+#include "engine/query.h"
 
 namespace coppice::engine {
 namespace {
@@ -26,11 +27,12 @@ std::int64_t next_id(EngineContext& context) {
   return context.main.exec_cached("SELECT nextval('coppice.ids')", {}).integer(0, 0);
 }
 
-void make_sequence(EngineContext& context, const TableInfo& table, ColumnInfo& column) {
+void make_sequence(EngineContext& context, const TableInfo& table, ColumnInfo& column,
+                   const std::string& options) {
   column.sequence = fmt::format("{}_{}_seq", table.store_table(), column.physical);
   const std::string type = column.type == "smallint" || column.type == "integer" ? column.type
                                                                                   : "bigint";
-  context.main.exec(fmt::format("CREATE SEQUENCE {} AS {}", *column.sequence, type));
+  context.main.exec(fmt::format("CREATE SEQUENCE {} AS {} {}", *column.sequence, type, options));
   column.default_sql = std::nullopt;
 }
 
@@ -91,7 +93,7 @@ ColumnInfo& add_column(EngineContext& context, TableInfo& table, const ColumnDra
     }
     ++column.position;
   }
-  if (draft.serial || column.identity) make_sequence(context, table, column);
+  if (draft.serial || column.identity) make_sequence(context, table, column, draft.sequence_options);
   context.main.exec(catalog::add_physical_column(table, column));
   if (column.sequence) {
     context.main.exec(fmt::format("ALTER TABLE {0} ALTER {1} SET DEFAULT nextval('{2}')",
@@ -164,7 +166,7 @@ void check_computed_column(EngineContext& context, const TableInfo& table, Colum
     }
     throw sql::error_at(error.code(), source, location,
                         fmt::format("computed column \"{}\": {}", column.name, message),
-                        error.hint());
+                        nearest_hint(context, error));
   }
 }
 

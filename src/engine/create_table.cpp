@@ -18,6 +18,10 @@ using catalog::TablePointer;
 using sql::as;
 
 void check_schema(EngineContext& context, const std::string& schema) {
+  if (schema.starts_with("coppice")) {
+    throw Error(ErrorCode::kRefused, fmt::format("schema \"{}\" is kept by Coppice itself", schema),
+                "make a schema of your own: CREATE SCHEMA name");
+  }
   if (context.catalog.has_schema(schema)) return;
   throw Error(ErrorCode::kNotFound, fmt::format("schema \"{}\" does not exist", schema),
               did_you_mean(schema, context.catalog.all_schemas()).empty()

@@ -55,7 +55,8 @@ std::vector<CommonColumn> common_columns(const Side& from, const Side& to) {
 // As CREATE TABLE would say it.
 std::string definition(const ColumnInfo& column) {
   std::string text = column.type;
-  if (column.expression) text += fmt::format(" GENERATED ALWAYS AS ({}) STORED", *column.expression);
+  if (column.expression)
+    text += fmt::format(" GENERATED ALWAYS AS ({}) STORED", *column.expression);
   if (column.default_sql) text += " DEFAULT " + *column.default_sql;
   if (column.not_null) text += " NOT NULL";
   return text;
@@ -94,8 +95,8 @@ void emit_schema(const Side& from, const Side& to, RowsOut& out) {
 std::string row_json(const Side& side, const std::string& alias) {
   std::vector<std::string> cells;
   for (const ColumnInfo& column : side.columns) {
-    cells.push_back(fmt::format("{}.{} AS {}", alias, column.physical,
-                                sql::quote_identifier(column.name)));
+    cells.push_back(
+        fmt::format("{}.{} AS {}", alias, column.physical, sql::quote_identifier(column.name)));
   }
   return fmt::format("(SELECT row_to_json(j)::text FROM (SELECT {}) j)", join(cells, ", "));
 }
@@ -113,9 +114,9 @@ std::string changed_rows(const TableInfo& table, const Side& from, const Side& t
       fmt::format("(0, 'delete', NULL, CASE WHEN n._row IS NULL THEN {} END, NULL)",
                   row_json(from, "o"))};
   for (const CommonColumn& column : common_columns(from, to)) {
-    choices.push_back(fmt::format("({}, 'update', {}, o.{}::text, n.{}::text)",
-                                  column.to->position, sql::quote_literal(column.to->name),
-                                  column.from->physical, column.to->physical));
+    choices.push_back(fmt::format("({}, 'update', {}, o.{}::text, n.{}::text)", column.to->position,
+                                  sql::quote_literal(column.to->name), column.from->physical,
+                                  column.to->physical));
   }
   return fmt::format(
       "SELECT coalesce(o._row, n._row), d.place, d.change, "
@@ -164,11 +165,9 @@ void show_diff(EngineContext& context, const std::string& table_name, const std:
   use_change_indexes(context.main);
   const Side from = read_side(context, *table, from_text);
   const Side to = read_side(context, *table, to_text);
-  RowsOut out(sink, {{"change", "text"},
-                     {"key", "text"},
-                     {"column", "text"},
-                     {"old", "text"},
-                     {"new", "text"}});
+  RowsOut out(
+      sink,
+      {{"change", "text"}, {"key", "text"}, {"column", "text"}, {"old", "text"}, {"new", "text"}});
   emit_schema(from, to, out);
   if (!schema_only && from.version.version != to.version.version) {
     emit_rows(context, *table, from, to, sink);

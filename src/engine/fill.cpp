@@ -32,47 +32,45 @@ std::string kind_name(FillKind kind) {
     case FillKind::kAddColumn: return "add column";
     case FillKind::kChangeExpression: return "alter column";
     case FillKind::kChangeType: return "alter type";
-    case FillKind::kRecompute: return "recompute";
   }
   return "fill";
 }
 
-const ColumnInfo* filling_column(const TableInfo& table, const std::string& physical) {
-  for (const ColumnInfo& column : table.columns) {
-    if (column.filling && column.physical == physical) return &column;
-  }
-  return nullptr;
-}
-
-// The first transaction: hidden column, trigger, and what a resume needs.
+// The first transaction: hidden columns, trigger, and what a resume needs.
 struct BegunFill {
-  std::string physical;
+  std::vector<std::string> physical;
   FillPosition position;
 };
+
+void refuse_second_fill(const TableInfo& table) {
+  for (const ColumnInfo& column : table.columns) {
+    if (!column.filling) continue;
+    throw Error(ErrorCode::kBusy,
+                fmt::format("column \"{}\" of {} is being filled", column.name, table.user_name()),
+                "wait for it, or discard it: coppice jobs");
+  }
+}
 
 BegunFill begin_fill(EngineContext& context, const FillRequest& request,
                      const Operation& operation) {
   BegunFill begun;
   alter_in_transaction(context, [&] {
+    begun = {};
     const pg::Result tree = context.main.exec_cached(
         "SELECT last_op FROM coppice.trees WHERE tree_id = $1 FOR UPDATE",
         {std::to_string(operation.tree_id)});
     context.forget_catalog();
-    const TablePointer before = context.catalog.table(request.table);
-    for (const ColumnInfo& column : before->columns) {
-      if (column.filling && column.name == request.column.info.name) {
-        throw Error(ErrorCode::kBusy,
-                    fmt::format("column \"{}\" is being filled already", column.name),
-                    "see: coppice jobs");
-      }
+    TableInfo table = *context.catalog.table(request.table);
+    refuse_second_fill(table);
+    for (const ColumnDraft& draft : request.columns) {
+      ColumnInfo& column = add_column(context, table, draft, kUnpublished, "filling");
+      const TableInfo names =
+          request.kind == FillKind::kChangeType ? table : catalog::with_fills(table);
+      check_computed_column(context, names, column, request.source, draft.location);
+      keep_column(context, table, column, kUnpublished, "filling");
+      begun.physical.push_back(column.physical);
     }
-    TableInfo table = *before;
-    ColumnDraft draft = request.column;
-    ColumnInfo& column = add_column(context, table, draft, kUnpublished, "filling");
-    check_computed_column(context, table, column, request.source, request.column.location);
-    keep_column(context, table, column, kUnpublished, "filling");
-    begun.physical = column.physical;
-    // Operations drawn later run after this transaction, and compute the column themselves.
+    // Operations drawn later run after this transaction, and compute the columns themselves.
     begun.position.high_op = tree.integer(0, 0);
     for (const std::string& ddl : catalog::compute_trigger(table)) context.main.exec(ddl);
     context.main.exec_cached(
@@ -80,6 +78,7 @@ BegunFill begin_fill(EngineContext& context, const FillRequest& request,
         {std::to_string(operation.tree_id)});
     const json detail = {{"fill", static_cast<int>(request.kind)},
                          {"physical", begun.physical},
+                         {"filled", 0},
                          {"high_op", begun.position.high_op},
                          {"after", {0, 0}}};
     context.main.exec_cached(
@@ -91,16 +90,20 @@ BegunFill begin_fill(EngineContext& context, const FillRequest& request,
   return begun;
 }
 
-// Removes the hidden column, whatever state its fill was in.
-void remove_hidden(EngineContext& context, const TableInfo& before, const std::string& physical) {
+// Removes the hidden columns, whatever state their fill was in.
+void remove_hidden(EngineContext& context, const TableInfo& before) {
   alter_in_transaction(context, [&] {
     TableInfo table = before;
-    std::erase_if(table.columns, [&](const ColumnInfo& c) { return c.physical == physical; });
+    std::erase_if(table.columns, [](const ColumnInfo& column) { return column.filling; });
     for (const std::string& ddl : catalog::compute_trigger(table)) context.main.exec(ddl);
-    context.main.exec(fmt::format("ALTER TABLE {} DROP COLUMN IF EXISTS {}", table.store_table(),
-                                  physical));
-    context.main.exec_cached("DELETE FROM coppice.columns WHERE table_id = $1 AND physical = $2",
-                             {std::to_string(table.table_id), physical});
+    for (const ColumnInfo& column : before.columns) {
+      if (!column.filling) continue;
+      context.main.exec(fmt::format("ALTER TABLE {} DROP COLUMN IF EXISTS {}", table.store_table(),
+                                    column.physical));
+    }
+    context.main.exec_cached(
+        "DELETE FROM coppice.columns WHERE table_id = $1 AND state = 'filling'",
+        {std::to_string(table.table_id)});
     context.main.exec_cached(
         "UPDATE coppice.trees SET schema_version = schema_version + 1 WHERE tree_id = $1",
         {std::to_string(table.tree_id)});
@@ -146,9 +149,33 @@ void move_constraints(EngineContext& context, const TableInfo& before, const Tab
   }
 }
 
-// The last transaction: the name maps to the new physical column from this version on.
+// One hidden column takes its place in `now`.
+void publish_column(EngineContext& context, const TableInfo& before, TableInfo& now, FillKind kind,
+                    const ColumnInfo& filling, std::int64_t version) {
+  const ColumnInfo* replaced = before.column_by_id(filling.id);
+  const ColumnInfo column = published_form(filling, kind, replaced);
+  std::erase_if(now.columns, [&](const ColumnInfo& c) {
+    return c.physical == filling.physical ||
+           (replaced != nullptr && c.physical == replaced->physical);
+  });
+  const auto place = std::find_if(now.columns.begin(), now.columns.end(), [&](const auto& other) {
+    return other.position > column.position;
+  });
+  now.columns.insert(place, column);
+  context.main.exec_cached("DELETE FROM coppice.columns WHERE table_id = $1 AND physical = $2",
+                           {std::to_string(now.table_id), column.physical});
+  context.main.exec_cached(
+      "UPDATE coppice.columns SET to_version = $3 "
+      "WHERE table_id = $1 AND column_id = $2 AND to_version IS NULL",
+      {std::to_string(now.table_id), std::to_string(column.id), std::to_string(version)});
+  keep_column(context, now, column, version, "live");
+  if (replaced != nullptr) move_constraints(context, before, now, column, *replaced);
+  if (column.not_null) context.main.exec(catalog::add_not_null(now, column));
+}
+
+// The last transaction: names map to the new physical columns from this version on.
 std::int64_t publish_fill(EngineContext& context, Operation operation, FillKind kind,
-                          const std::string& physical, std::int64_t errors) {
+                          std::int64_t errors) {
   std::optional<std::int64_t> version;
   alter_in_transaction(context, [&] {
     const pg::Result tree = context.main.exec_cached(
@@ -156,30 +183,13 @@ std::int64_t publish_fill(EngineContext& context, Operation operation, FillKind 
         {std::to_string(operation.tree_id)});
     operation.seen_version = tree.integer(0, 0);
     operation.schema_version = tree.integer(0, 1);
-    const std::string next = std::to_string(operation.seen_version + 1);
     context.forget_catalog();
     const TablePointer before = context.catalog.table_by_id(operation.table_id);
-    const ColumnInfo* filling = filling_column(*before, physical);
-    COPPICE_ASSERT(filling != nullptr);
-    const ColumnInfo* replaced = before->column_by_id(filling->id);
-    const ColumnInfo column = published_form(*filling, kind, replaced);
     TableInfo now = *before;
-    std::erase_if(now.columns, [&](const ColumnInfo& c) {
-      return c.physical == physical || (replaced != nullptr && c.physical == replaced->physical);
-    });
-    const auto place = std::find_if(now.columns.begin(), now.columns.end(), [&](const auto& other) {
-      return other.position > column.position;
-    });
-    now.columns.insert(place, column);
-    context.main.exec_cached("DELETE FROM coppice.columns WHERE table_id = $1 AND physical = $2",
-                             {std::to_string(now.table_id), physical});
-    context.main.exec_cached(
-        "UPDATE coppice.columns SET to_version = $3 "
-        "WHERE table_id = $1 AND column_id = $2 AND to_version IS NULL",
-        {std::to_string(now.table_id), std::to_string(column.id), next});
-    keep_column(context, now, column, operation.seen_version + 1, "live");
-    if (replaced != nullptr) move_constraints(context, *before, now, column, *replaced);
-    if (column.not_null) context.main.exec(catalog::add_not_null(now, column));
+    for (const ColumnInfo& column : before->columns) {
+      if (!column.filling) continue;
+      publish_column(context, *before, now, kind, column, operation.seen_version + 1);
+    }
     follow_with_views(context, *before, now);
     catalog::RowCounts counts;
     counts.errors = errors;
@@ -189,15 +199,28 @@ std::int64_t publish_fill(EngineContext& context, Operation operation, FillKind 
   return *version;
 }
 
+// Fills column after column; `filled` of them are done already.
 std::int64_t finish_fill(EngineContext& context, const Operation& operation, FillKind kind,
-                         const std::string& physical, const FillPosition& position,
-                         ResultSink& sink) {
+                         const std::vector<std::string>& physical, std::size_t filled,
+                         FillPosition position, ResultSink& sink) {
   const TablePointer table = context.catalog.table_by_id(operation.table_id);
-  const ColumnInfo* column = filling_column(*table, physical);
-  COPPICE_ASSERT(column != nullptr);
-  const std::int64_t errors = fill_ranges(context, operation, *table, *column, position, sink);
+  const TableInfo names = kind == FillKind::kChangeType ? *table : catalog::with_fills(*table);
+  std::int64_t errors = 0;
+  for (std::size_t i = filled; i < physical.size(); ++i) {
+    const auto column = std::find_if(names.columns.begin(), names.columns.end(),
+                                     [&](const auto& c) { return c.physical == physical[i]; });
+    COPPICE_ASSERT(column != names.columns.end());
+    errors += fill_ranges(context, operation, names, *column, position, sink);
+    position.after_from = 0;
+    position.after_row = 0;
+    context.main.exec_cached(
+        "UPDATE coppice.operations SET detail = detail || jsonb_build_object('filled', $3::int, "
+        "'after', jsonb_build_array(0, 0)) WHERE tree_id = $1 AND op_id = $2",
+        {std::to_string(operation.tree_id), std::to_string(operation.op_id),
+         std::to_string(i + 1)});
+  }
   reach_crash_point("fill.before_publish");
-  return publish_fill(context, operation, kind, physical, errors);
+  return publish_fill(context, operation, kind, errors);
 }
 
 }  // namespace
@@ -205,20 +228,20 @@ std::int64_t finish_fill(EngineContext& context, const Operation& operation, Fil
 std::int64_t fill_column(EngineContext& context, const FillRequest& request, ResultSink& sink) {
   const TablePointer table = context.catalog.table(request.table);
   const Operation operation = context.log.begin(*table, kind_name(request.kind), request.statement);
-  std::string physical;
+  bool begun_filling = false;
   try {
     const BegunFill begun = begin_fill(context, request, operation);
-    physical = begun.physical;
-    return finish_fill(context, operation, request.kind, physical, begun.position, sink);
+    begun_filling = true;
+    return finish_fill(context, operation, request.kind, begun.physical, 0, begun.position, sink);
   } catch (const Error& error) {
     context.forget_catalog();
     if (!context.main.is_alive()) throw;
-    if (error.code() == ErrorCode::kInterrupted && !physical.empty()) {
+    if (error.code() == ErrorCode::kInterrupted && begun_filling) {
       context.log.fail(operation, "interrupted", error.message());
       throw;  // its ranges stay; jobs resume or discard
     }
-    if (!physical.empty()) {
-      remove_hidden(context, *context.catalog.table_by_id(operation.table_id), physical);
+    if (begun_filling) {
+      remove_hidden(context, *context.catalog.table_by_id(operation.table_id));
     }
     const auto* server_error = dynamic_cast<const pg::ServerError*>(&error);
     const Error told = server_error != nullptr ? ddl_error(*server_error, *table, request.source)
@@ -246,17 +269,16 @@ int resume_fills(EngineContext& context, ResultSink& sink) {
     position.high_op = detail["high_op"];
     position.after_from = detail["after"][0];
     position.after_row = detail["after"][1];
-    const std::string physical = detail["physical"];
     try {
-      finish_fill(context, operation, static_cast<FillKind>(detail["fill"].get<int>()), physical,
-                  position, sink);
+      finish_fill(context, operation, static_cast<FillKind>(detail["fill"].get<int>()),
+                  detail["physical"], detail["filled"], position, sink);
     } catch (const Error& error) {
       if (!context.main.is_alive()) throw;
       if (error.code() == ErrorCode::kInterrupted) {
         context.log.fail(operation, "interrupted", error.message());
         throw;
       }
-      remove_hidden(context, *context.catalog.table_by_id(operation.table_id), physical);
+      remove_hidden(context, *context.catalog.table_by_id(operation.table_id));
       context.log.fail(operation, "failed", error.message());
       sink.notice(fmt::format("operation {} failed: {}", operation.text(), error.message()));
     }
@@ -266,11 +288,11 @@ int resume_fills(EngineContext& context, ResultSink& sink) {
 
 void discard_fill(EngineContext& context, std::int64_t tree_id, std::int64_t op_id) {
   const pg::Result row = context.main.exec_cached(
-      "SELECT table_id, detail->>'physical' FROM coppice.operations "
+      "SELECT table_id FROM coppice.operations "
       "WHERE tree_id = $1 AND op_id = $2",
       {std::to_string(tree_id), std::to_string(op_id)});
   const TablePointer table = context.catalog.table_by_id(row.integer(0, 0));
-  if (table != nullptr) remove_hidden(context, *table, std::string(row.text(0, 1)));
+  if (table != nullptr) remove_hidden(context, *table);
 }
 
 }  // namespace coppice::engine

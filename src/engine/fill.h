@@ -17,13 +17,13 @@ enum class FillKind {
   kAddColumn,         // a new column
   kChangeExpression,  // a computed column's expression
   kChangeType,        // a base column's type; the expression gives the new value from the old
-  kRecompute,         // the same expression again
 };
 
 struct FillRequest {
   sql::QualifiedName table;
   FillKind kind = FillKind::kAddColumn;
-  ColumnDraft column;  // with the id of the column it replaces, 0 for a new one
+  // With the ids of the columns they replace, 0 for a new one; each after those it reads.
+  std::vector<ColumnDraft> columns;
   std::string statement;
   sql::SourceText source;
 };

@@ -172,8 +172,14 @@ class Filler {
   }
 
   void fill_by_engine() {
+    // As the working view, but with the columns as they will be.
+    std::vector<std::string> columns;
+    for (const ColumnInfo* column : table_.visible_columns()) {
+      columns.push_back(column->physical + " AS " + sql::quote_identifier(column->name));
+    }
     const std::string from =
-        fmt::format("{} AS {}", table_.working_view(), sql::quote_identifier(table_.name.name));
+        fmt::format("(SELECT {}, _row, _from, _to FROM {}) AS {}", fmt::join(columns, ", "),
+                    table_.store_table(), sql::quote_identifier(table_.name.name));
     const std::vector<ComputeRound> rounds = plan_rounds(context_, table_, {&column_}, from);
     std::string naming;
     for (const ColumnInfo* column : naming_columns(table_)) {

@@ -39,8 +39,7 @@ std::vector<TablePointer> tables_with_errors(EngineContext& context) {
   return tables;
 }
 
-std::vector<const ColumnInfo*> columns_with_errors(EngineContext& context,
-                                                   const TableInfo& table) {
+std::vector<const ColumnInfo*> columns_with_errors(EngineContext& context, const TableInfo& table) {
   const pg::Result ids = context.main.exec_cached(
       "SELECT DISTINCT column_id FROM coppice.cell_errors WHERE table_id = $1",
       {std::to_string(table.table_id)});

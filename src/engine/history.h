@@ -15,8 +15,7 @@ namespace coppice::engine {
 
 void show_history(EngineContext& context, const std::string& table, ResultSink& sink);
 // Of one table or of all.
-void show_errors(EngineContext& context, const std::optional<std::string>& table,
-                 ResultSink& sink);
+void show_errors(EngineContext& context, const std::optional<std::string>& table, ResultSink& sink);
 
 // SQL over coppice.cell_errors AS e: published errors of a column that its present expression left.
 std::string present_errors_sql(const catalog::TableInfo& table, const catalog::ColumnInfo& column);

@@ -33,8 +33,7 @@ std::string row_key_sql(const catalog::TableInfo& table, const std::vector<Colum
                                      [&](const ColumnInfo& c) { return c.id == id; });
     if (column == columns.end()) return row_number;
     parts.push_back(fmt::format("{} || coalesce({}.{}::text, 'NULL')",
-                                sql::quote_literal(column->name + " = "), alias,
-                                column->physical));
+                                sql::quote_literal(column->name + " = "), alias, column->physical));
   }
   return fmt::format("concat_ws(', ', {})", join(parts, ", "));
 }

@@ -93,6 +93,8 @@ std::string function_hint(EngineContext& context, const pg::ServerError& error) 
   return nearest.empty() ? error.hint() : nearest;
 }
 
+}  // namespace
+
 // "relation does not exist", "column does not exist": with the nearest name we know.
 std::string nearest_hint(EngineContext& context, const pg::ServerError& error) {
   if (error.sqlstate() == "42883") return function_hint(context, error);
@@ -111,8 +113,6 @@ std::string nearest_hint(EngineContext& context, const pg::ServerError& error) {
   }
   return did_you_mean(wanted, names);
 }
-
-}  // namespace
 
 Error query_error(EngineContext& context, const pg::ServerError& error, std::string_view sent,
                   const sql::Statement& statement) {

@@ -17,6 +17,9 @@ std::uint64_t run_query(EngineContext& context, sql::Statement& statement,
 void run_explain(EngineContext& context, sql::Statement& statement,
                  const SqlParameters& parameters, ResultSink& sink);
 
+// The nearest name for an unknown table or function; otherwise the server's own hint.
+std::string nearest_hint(EngineContext& context, const pg::ServerError& error);
+
 // A server error about `sent`, told at the place in the user's statement it came from.
 Error query_error(EngineContext& context, const pg::ServerError& error, std::string_view sent,
                   const sql::Statement& statement);

@@ -232,12 +232,12 @@ void Revert::count_rows() {
   counts_.inserted = rows.integer(0, 0);
   counts_.updated = rows.integer(0, 1);
   counts_.deleted = rows.integer(0, 2);
-  counts_.errors =
-      context_.main
-          .exec_cached("SELECT count(*) FROM coppice.cell_errors "
-                       "WHERE table_id = $1 AND op_id = $2",
-                       {std::to_string(table_->table_id), std::to_string(operation_.op_id)})
-          .integer(0, 0);
+  counts_.errors = context_.main
+                       .exec_cached(
+                           "SELECT count(*) FROM coppice.cell_errors "
+                           "WHERE table_id = $1 AND op_id = $2",
+                           {std::to_string(table_->table_id), std::to_string(operation_.op_id)})
+                       .integer(0, 0);
 }
 
 void tell_dropped(const RevertPlan& plan, const catalog::VersionInfo& target, ResultSink& sink) {

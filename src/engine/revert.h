@@ -1,6 +1,7 @@
 // Revert: publishes a new version whose rows equal those of an older one.
 //
-// Model    See revert_plan.h for what is written. Nothing is computed but what old rows do not hold:
+// Model    See revert_plan.h for what is written. Nothing is computed but what old rows do not
+// hold:
 //          by the store's trigger, or, for engine functions, in a stage before the transaction.
 //          All rows are closed and written in one transaction. At its end the tree is locked: if
 //          another operation was published since, the rows are looked at again, so that the new

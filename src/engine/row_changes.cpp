@@ -26,8 +26,7 @@ std::string was_closed() { return fmt::format("_to <> {}", catalog::kCurrentText
 
 std::string published_after(const VersionInfo& version, const std::string& column) {
   if (version.open_ops.empty()) return fmt::format("{} > {}", column, version.high_op);
-  return fmt::format("({0} > {1} OR {0} = ANY ({2}))", column, version.high_op,
-                     open_list(version));
+  return fmt::format("({0} > {1} OR {0} = ANY ({2}))", column, version.high_op, open_list(version));
 }
 
 std::string gone_since(const VersionInfo& since) {

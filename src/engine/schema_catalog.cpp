@@ -83,8 +83,8 @@ std::optional<std::vector<std::string>> columns_of_query(EngineContext& context,
   try {
     sql::Statement statement = sql::parse_statement(query);
     CatalogKinds relations(context);
-    exec::BindContext binding{statement.arena(), context.functions,  relations,
-                              statement.source(), 0, {}};
+    exec::BindContext binding{
+        statement.arena(), context.functions, relations, statement.source(), 0, {}};
     exec::bind_select(*as<PgQuery__SelectStmt>(statement.node()), binding);
     resolve_versions(context, statement);
     qualify_media_types(sql::message_of(statement.node()), statement.arena());

@@ -42,10 +42,10 @@ std::vector<DependentView> dependents_of(EngineContext& context, const TableInfo
   for (int row = 0; row < rows.rows(); ++row) {
     const std::string name(rows.text(row, 0));
     if (!rows.boolean(row, 1)) {
-      throw Error(ErrorCode::kRefused,
-                  fmt::format("{} reads table {} and was not made by Coppice", name,
-                              table.user_name()),
-                  "drop it first, and make it again afterwards");
+      throw Error(
+          ErrorCode::kRefused,
+          fmt::format("{} reads table {} and was not made by Coppice", name, table.user_name()),
+          "drop it first, and make it again afterwards");
     }
     views.push_back({name, std::string(rows.text(row, 2)), rights_of(context, name)});
   }
@@ -130,9 +130,10 @@ Error ddl_error(const pg::ServerError& error, const TableInfo& table,
   if (error.sqlstate() == "42704" && primary.starts_with("type \"")) {
     // Those that people write, and ours.
     const std::vector<std::string> types = {
-        "image",   "video",   "audio", "document", "bigint", "integer",     "smallint", "numeric",
-        "float8",  "real",    "text",  "varchar",  "boolean", "date",       "time",     "timestamp",
-        "timestamptz", "interval", "uuid", "jsonb", "json",   "bytea",      "inet",     "double precision"};
+        "image",    "video",   "audio",  "document",  "bigint",      "integer",
+        "smallint", "numeric", "float8", "real",      "text",        "varchar",
+        "boolean",  "date",    "time",   "timestamp", "timestamptz", "interval",
+        "uuid",     "jsonb",   "json",   "bytea",     "inet",        "double precision"};
     hint = did_you_mean(primary.substr(begin + 1, primary.find('"', begin + 1) - begin - 1), types);
   }
   return sql::error_at(translated.code(), source, -1, translated.message(), hint);
@@ -152,6 +153,7 @@ std::int64_t change_schema(EngineContext& context, const sql::QualifiedName& nam
   TablePointer table = context.catalog.table(name);
   catalog::Operation operation = context.log.begin(*table, kind, statement);
   std::optional<std::int64_t> published;
+  TableInfo latest = *table;  // with what the change added, for errors in the user's names
   for (int round = 1;; ++round) {
     try {
       alter_in_transaction(context, [&] {
@@ -166,7 +168,12 @@ std::int64_t change_schema(EngineContext& context, const sql::QualifiedName& nam
         context.forget_catalog();
         table = context.catalog.table_by_id(operation.table_id);
         SchemaChange altered{*table, operation.seen_version + 1, operation};
-        change(altered);
+        try {
+          change(altered);
+        } catch (const Error&) {
+          latest = altered.table;
+          throw;
+        }
         follow_with_views(context, *table, altered.table);
         published = context.log.publish(operation, {}, false, true).version;
       });
@@ -174,7 +181,7 @@ std::int64_t change_schema(EngineContext& context, const sql::QualifiedName& nam
     } catch (const pg::ServerError& error) {
       context.forget_catalog();
       if (pg::is_retryable(error) && round < kMostRounds) continue;
-      const Error translated = ddl_error(error, *table, source);
+      const Error translated = ddl_error(error, latest, source);
       context.log.fail(operation, "failed", translated.message());
       throw translated;
     } catch (const Error& error) {

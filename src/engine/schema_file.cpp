@@ -6,8 +6,8 @@
 
 #include "base/text.h"
 #include "catalog/expressions.h"
-#include "config/settings.h"
 #include "engine/migrations.h"
+#include "engine/table_options.h"
 #include "sql/classify.h"
 #include "sql/deparse.h"
 #include "sql/read.h"
@@ -105,11 +105,16 @@ class FileReader {
     switch (kind) {
       case StatementKind::kCreateTable:
       case StatementKind::kCreateView:
-      case StatementKind::kCreateSchema: return;
-      case StatementKind::kCreateIndex: return read_index();
-      case StatementKind::kAlterTable: return read_alter();
-      case StatementKind::kComment: return read_comment();
-      case StatementKind::kGrant: return read_grant();
+      case StatementKind::kCreateSchema:
+        return;
+      case StatementKind::kCreateIndex:
+        return read_index();
+      case StatementKind::kAlterTable:
+        return read_alter();
+      case StatementKind::kComment:
+        return read_comment();
+      case StatementKind::kGrant:
+        return read_grant();
       case StatementKind::kCreateTableAs:
         fail(ErrorCode::kUnsupported, 0, "CREATE TABLE AS makes rows, which apply does not",
              "name the columns: CREATE TABLE name (column type, …)");
@@ -146,24 +151,13 @@ class FileReader {
   }
 
   void set_table_option(TableModel& table, const sql::Option& option) {
-    if (option.name != "retention") {
-      const std::vector<std::string> known = {"retention"};
-      fail(ErrorCode::kNotFound, option.location,
-           fmt::format("unknown table option \"{}\"", option.name),
-           did_you_mean(option.name, known));
-    }
-    if (!option.value || !is_retention(*option.value)) {
-      fail(ErrorCode::kSyntax, option.location,
-           fmt::format("retention cannot be '{}'", option.value.value_or("")),
-           "it is a number of versions ('10') or an age ('30 days')");
-    }
-    table.retention = *option.value;
+    table.retention = checked_retention(option, statement_->source());
   }
 
   void read_index() {
     const auto& create = *as<PgQuery__IndexStmt>(statement_->node());
-    TableModel& table = table_named(sql::relation_name(*create.relation),
-                                    create.relation->location);
+    TableModel& table =
+        table_named(sql::relation_name(*create.relation), create.relation->location);
     IndexModel index;
     index.name = create.idxname == nullptr ? "" : create.idxname;
     index.place = place(create.relation->location);
@@ -219,7 +213,8 @@ class FileReader {
         return;
       }
       default:
-        fail(ErrorCode::kUnsupported, location, "this form of ALTER TABLE does not describe a table",
+        fail(ErrorCode::kUnsupported, location,
+             "this form of ALTER TABLE does not describe a table",
              "write the column in CREATE TABLE as it shall be; apply finds what to change");
     }
   }
@@ -274,7 +269,8 @@ class FileReader {
       view.comment = comment_of(comment);
       return;
     }
-    fail(ErrorCode::kNotFound, 0, fmt::format("view \"{}\" is not described in this file", name.name));
+    fail(ErrorCode::kNotFound, 0,
+         fmt::format("view \"{}\" is not described in this file", name.name));
   }
 
   void comment_on_schema(const std::string& name, const PgQuery__CommentStmt& comment) {
@@ -312,11 +308,10 @@ class FileReader {
   }
 
   void check_granted_object(const GrantModel& right) const {
-    const bool described =
-        right.on_schema
-            ? right.object.name == "public" || model_.find_schema(right.object.name) != nullptr
-            : model_.find_table(right.object) != nullptr ||
-                  model_.find_view(right.object) != nullptr;
+    const bool described = right.on_schema ? right.object.name == "public" ||
+                                                 model_.find_schema(right.object.name) != nullptr
+                                           : model_.find_table(right.object) != nullptr ||
+                                                 model_.find_view(right.object) != nullptr;
     if (described) return;
     fail(ErrorCode::kNotFound, 0,
          fmt::format("\"{}\" is not described in this file", right.object.name));
@@ -349,7 +344,8 @@ class FileReader {
     if (role.roletype == PG_QUERY__ROLE_SPEC_TYPE__ROLESPEC_CSTRING) {
       right.grantee = role.rolename;
     } else if (role.roletype != PG_QUERY__ROLE_SPEC_TYPE__ROLESPEC_PUBLIC) {
-      fail(ErrorCode::kUnsupported, role.location, "name the role: a schema file is read by anybody");
+      fail(ErrorCode::kUnsupported, role.location,
+           "name the role: a schema file is read by anybody");
     }
     // Coppice gives its own reader what it needs.
     if (right.grantee == kReaderRole) return;

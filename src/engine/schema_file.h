@@ -1,6 +1,7 @@
 // A schema as a file describes it.
 //
-// Model    The file is a list of CREATE SCHEMA, TABLE, VIEW and INDEX, ALTER TABLE that adds columns
+// Model    The file is a list of CREATE SCHEMA, TABLE, VIEW and INDEX, ALTER TABLE that adds
+// columns
 //          and constraints or sets what a column has, COMMENT and GRANT, in any order. It says what
 //          shall be there, so nothing in it drops, renames or writes rows.
 // Errors   With line and column of the file: kSyntax, kUnsupported for statements that describe

@@ -15,7 +15,7 @@ using sql::as;
 
 // Names of types that the grammar leaves as they are, though they are the same as SQL's words.
 constexpr std::array<std::string_view, 12> kInternalNames = {
-    "bool",   "int2",    "int4",   "int8", "float4", "float8",
+    "bool",   "int2",    "int4",   "int8", "float4",      "float8",
     "varbit", "varchar", "timetz", "time", "timestamptz", "timestamp"};
 
 template <class Item>
@@ -73,8 +73,8 @@ std::string canonical_type(const std::string& type) {
   PgQuery__TypeName* parsed = sql::make::type_name(arena, type);
   if (parsed->n_names == 1) {
     const auto* name = as<PgQuery__String>(parsed->names[0]);
-    const bool internal = std::find(kInternalNames.begin(), kInternalNames.end(), name->sval) !=
-                          kInternalNames.end();
+    const bool internal =
+        std::find(kInternalNames.begin(), kInternalNames.end(), name->sval) != kInternalNames.end();
     if (internal) {
       sql::Node* const qualified[] = {sql::make::name(arena, "pg_catalog"), parsed->names[0]};
       sql::make::set_list(arena, qualified, parsed->n_names, parsed->names);

@@ -30,9 +30,8 @@ class Planner {
     plan_grants();
     plan_drops();
     tell();
-    std::stable_sort(
-        plan_.steps.begin(), plan_.steps.end(),
-        [](const SchemaStep& a, const SchemaStep& b) { return a.phase < b.phase; });
+    std::stable_sort(plan_.steps.begin(), plan_.steps.end(),
+                     [](const SchemaStep& a, const SchemaStep& b) { return a.phase < b.phase; });
     return std::move(plan_);
   }
 
@@ -83,8 +82,8 @@ class Planner {
 
   void create_table(const TableModel& table) {
     const std::string name = shown_name(table.name);
-    SchemaStep& step = add(SchemaPhase::kTables, "create table", name, create_table_text(table),
-                           table.place);
+    SchemaStep& step =
+        add(SchemaPhase::kTables, "create table", name, create_table_text(table), table.place);
     step.work = Work::kCreateTable;
     step.model = &table;
     if (table.retention) {
@@ -120,8 +119,8 @@ class Planner {
       return;
     }
     if (same_view(view, *there)) return;
-    SchemaStep& step = add(SchemaPhase::kViews, "replace view", name, create_view_text(view, true),
-                           view.place);
+    SchemaStep& step =
+        add(SchemaPhase::kViews, "replace view", name, create_view_text(view, true), view.place);
     step.work = Work::kReplaceView;
     step.table = view.name;
     step.may_drop = prune_;
@@ -204,9 +203,9 @@ class Planner {
           return step.phase == SchemaPhase::kKept && !step.sql.starts_with("--");
         });
     if (kept > 0) {
-      plan_.notices.push_back(fmt::format(
-          "kept {} the file does not have; --prune does what stands beside \"keep\"",
-          kept == 1 ? "one thing that" : fmt::format("{} things that", kept)));
+      plan_.notices.push_back(
+          fmt::format("kept {} the file does not have; --prune does what stands beside \"keep\"",
+                      kept == 1 ? "one thing that" : fmt::format("{} things that", kept)));
     }
   }
 

@@ -32,7 +32,14 @@ enum class SchemaPhase {
 };
 
 struct SchemaStep {
-  enum class Work { kRun, kCreateTable, kAddComputed, kChangeExpression, kSetRetention, kReplaceView };
+  enum class Work {
+    kRun,
+    kCreateTable,
+    kAddComputed,
+    kChangeExpression,
+    kSetRetention,
+    kReplaceView
+  };
 
   SchemaPhase phase = SchemaPhase::kKept;
   std::string action;  // "add column"

@@ -52,9 +52,12 @@ bool belongs_to_column(const TableModel& table, const ConstraintDraft& constrain
 
 std::string text_at_column(const ConstraintDraft& constraint) {
   switch (constraint.kind) {
-    case ConstraintKind::kPrimaryKey: return "PRIMARY KEY";
-    case ConstraintKind::kUnique: return "UNIQUE";
-    case ConstraintKind::kCheck: return constraint_body(constraint);
+    case ConstraintKind::kPrimaryKey:
+      return "PRIMARY KEY";
+    case ConstraintKind::kUnique:
+      return "UNIQUE";
+    case ConstraintKind::kCheck:
+      return constraint_body(constraint);
   }
   return {};
 }
@@ -113,9 +116,8 @@ std::string shown_column(const sql::QualifiedName& table, const std::string& col
 }
 
 std::string column_text(const ColumnDraft& column, bool with_not_null) {
-  std::string text =
-      fmt::format("{} {}{}", sql::quote_identifier(column.info.name), type_with_options(column),
-                  value_source(column.info));
+  std::string text = fmt::format("{} {}{}", sql::quote_identifier(column.info.name),
+                                 type_with_options(column), value_source(column.info));
   // serial and identity imply it.
   const bool implied = column.serial || column.info.identity;
   if (column.info.not_null && with_not_null && !implied) text += " NOT NULL";
@@ -170,11 +172,9 @@ std::string create_view_text(const ViewModel& view, bool replace) {
 std::string grant_text(const GrantModel& grant, bool revoke) {
   const std::string column =
       grant.column.empty() ? "" : fmt::format(" ({})", sql::quote_identifier(grant.column));
-  const std::string object = grant.on_schema
-                                 ? "SCHEMA " + sql::quote_identifier(grant.object.name)
-                                 : shown_name(grant.object);
-  const std::string role =
-      grant.grantee.empty() ? "PUBLIC" : sql::quote_identifier(grant.grantee);
+  const std::string object = grant.on_schema ? "SCHEMA " + sql::quote_identifier(grant.object.name)
+                                             : shown_name(grant.object);
+  const std::string role = grant.grantee.empty() ? "PUBLIC" : sql::quote_identifier(grant.grantee);
   const std::string right = grant.on_schema ? "USAGE" : "SELECT" + column;
   if (revoke) return fmt::format("REVOKE {} ON {} FROM {}", right, object, role);
   return fmt::format("GRANT {} ON {} TO {}{}", right, object, role,

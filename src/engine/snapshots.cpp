@@ -46,8 +46,8 @@ std::vector<std::string> names_of(EngineContext& context, const TableInfo& table
 
 }  // namespace
 
-void create_snapshot(EngineContext& context, const std::string& table_name,
-                     const std::string& name, ResultSink& sink) {
+void create_snapshot(EngineContext& context, const std::string& table_name, const std::string& name,
+                     ResultSink& sink) {
   const TablePointer table = table_named(context, table_name);
   check_name(*table, name);
   // With the tree's lock: prune, which holds it too, sees the snapshot or is seen by it.
@@ -62,22 +62,21 @@ void create_snapshot(EngineContext& context, const std::string& table_name,
                 fmt::format("take another name, or: coppice snapshot drop {} {}",
                             table->user_name(), name));
   }
-  sink.notice(fmt::format("snapshot {} is version {} of {}", name, made.integer(0, 0),
-                          table->user_name()));
+  sink.notice(
+      fmt::format("snapshot {} is version {} of {}", name, made.integer(0, 0), table->user_name()));
   sink.done("CREATE SNAPSHOT", std::nullopt);
 }
 
 void drop_snapshot(EngineContext& context, const std::string& table_name, const std::string& name,
                    ResultSink& sink) {
   const TablePointer table = table_named(context, table_name);
-  const pg::Result dropped = context.main.exec_cached(
-      "DELETE FROM coppice.snapshots WHERE tree_id = $1 AND name = $2",
-      {std::to_string(table->tree_id), name});
+  const pg::Result dropped =
+      context.main.exec_cached("DELETE FROM coppice.snapshots WHERE tree_id = $1 AND name = $2",
+                               {std::to_string(table->tree_id), name});
   if (dropped.affected_rows() == 0) {
-    throw Error(
-        ErrorCode::kNotFound,
-        fmt::format("table {} has no snapshot \"{}\"", table->user_name(), name),
-        did_you_mean(name, names_of(context, *table)));
+    throw Error(ErrorCode::kNotFound,
+                fmt::format("table {} has no snapshot \"{}\"", table->user_name(), name),
+                did_you_mean(name, names_of(context, *table)));
   }
   sink.done("DROP SNAPSHOT", std::nullopt);
 }

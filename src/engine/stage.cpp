@@ -66,9 +66,9 @@ Stage Stage::reopen(EngineContext& context, const catalog::TablePointer& table,
   return Stage(context, table, operation);
 }
 
-std::string Stage::user_rows() const {
+std::string Stage::user_rows(const TableInfo& names) const {
   std::vector<std::string> columns;
-  for (const ColumnInfo* column : table_->visible_columns()) {
+  for (const ColumnInfo* column : names.visible_columns()) {
     columns.push_back(column->physical + " AS " + sql::quote_identifier(column->name));
   }
   return fmt::format("(SELECT {}, _n, _row, _old, _round, _action FROM {} WHERE _action IN ('i', 'u'))",
@@ -127,13 +127,34 @@ void Stage::check_unique(const ConstraintInfo& constraint) {
 }
 
 void Stage::compute(const std::vector<const ColumnInfo*>& columns, ResultSink& sink) {
+  std::vector<const ColumnInfo*> live, hidden;
+  const TableInfo future = catalog::with_fills(*table_);
+  for (const ColumnInfo* column : columns) {
+    if (!column->filling) {
+      live.push_back(column);
+      continue;
+    }
+    for (const ColumnInfo& later : future.columns) {
+      if (later.physical == column->physical) hidden.push_back(&later);
+    }
+  }
+  const std::size_t rounds = compute_rounds(*table_, live, 0, sink);
+  // Columns that are being filled are computed from each other.
+  compute_rounds(future, hidden, rounds, sink);
+  reach_crash_point("stage.all_stored");
+}
+
+std::size_t Stage::compute_rounds(const TableInfo& table,
+                                  const std::vector<const ColumnInfo*>& columns,
+                                  std::size_t first_round, ResultSink& sink) {
+  if (columns.empty()) return 0;
   const std::string from =
-      fmt::format("{} AS {}", user_rows(), sql::quote_identifier(table_->name.name));
-  const std::vector<ComputeRound> rounds = plan_rounds(context_, *table_, columns, from);
-  const std::vector<const ColumnInfo*> naming = naming_columns(*table_);
+      fmt::format("{} AS {}", user_rows(table), sql::quote_identifier(table.name.name));
+  const std::vector<ComputeRound> rounds = plan_rounds(context_, table, columns, from);
+  const std::vector<const ColumnInfo*> naming = naming_columns(table);
   std::string names;
   for (const ColumnInfo* column : naming) names += ", " + sql::quote_identifier(column->name);
-  Progress progress{"computing columns of " + table_->user_name(), 0, 0};
+  Progress progress{"computing columns of " + table.user_name(), 0, 0};
   progress.total = static_cast<std::uint64_t>(
       context_.main.exec(fmt::format("SELECT count(*) FROM {}", from)).integer(0, 0) *
       static_cast<std::int64_t>(rounds.size()));
@@ -141,7 +162,7 @@ void Stage::compute(const std::vector<const ColumnInfo*>& columns, ResultSink& s
     const ComputeRound& round = rounds[number];
     const std::string query = fmt::format(
         "SELECT _n, _row{}, {} FROM {} WHERE _round = {} ORDER BY _n LIMIT {}", names,
-        round.plan.select_list(), from, number, kRowsPerBatch);
+        round.plan.select_list(), from, first_round + number, kRowsPerBatch);
     for (;;) {
       context_.check_stop();
       const pg::Result rows = context_.main.exec(query);
@@ -158,7 +179,7 @@ void Stage::compute(const std::vector<const ColumnInfo*>& columns, ResultSink& s
         batch.columns.push_back(std::move(values));
       }
       const ComputedBatch computed =
-          compute_round(context_, *table_, round, batch, [&](std::size_t row) {
+          compute_round(context_, table, round, batch, [&](std::size_t row) {
             std::vector<std::string> parts;
             for (std::size_t i = 0; i < naming.size(); ++i) {
               const auto value = rows.value(static_cast<int>(row), 2 + static_cast<int>(i));
@@ -172,13 +193,13 @@ void Stage::compute(const std::vector<const ColumnInfo*>& columns, ResultSink& s
         numbers.push_back(rows.integer(row, 0));
         row_ids.push_back(rows.integer(row, 1));
       }
-      store_batch(round, static_cast<std::int64_t>(number) + 1, numbers, row_ids, computed);
+      store_batch(round, static_cast<std::int64_t>(first_round + number) + 1, numbers, row_ids, computed);
       reach_crash_point("stage.batch_stored");
       progress.done += batch.row_count;
       sink.progress(progress);
     }
   }
-  reach_crash_point("stage.all_stored");
+  return rounds.size();
 }
 
 void Stage::store_batch(const ComputeRound& round, std::int64_t round_number,

@@ -26,7 +26,7 @@ class Stage {
   const std::string& name() const { return name_; }  // "coppice_store.s3_7"
   const catalog::TableInfo& table() const { return *table_; }
   // A subselect with the user's column names, then _n, _row, _old, of rows that take part.
-  std::string user_rows() const;
+  std::string user_rows() const { return user_rows(*table_); }
 
   // File names and URLs in media columns become media names; each is checked by its kind.
   void take_media(const std::set<std::string>& columns, ResultSink& sink);
@@ -57,6 +57,11 @@ class Stage {
 
  private:
   Stage(EngineContext& context, catalog::TablePointer table, const catalog::Operation& operation);
+  std::string user_rows(const catalog::TableInfo& names) const;
+  // Rounds are numbered from `first_round`; returns how many there were.
+  std::size_t compute_rounds(const catalog::TableInfo& names,
+                             const std::vector<const catalog::ColumnInfo*>& columns,
+                             std::size_t first_round, ResultSink& sink);
   void check_unique(const catalog::ConstraintInfo& constraint);
   void store_batch(const ComputeRound& round, std::int64_t round_number,
                    const std::vector<std::int64_t>& numbers, const std::vector<std::int64_t>& rows,

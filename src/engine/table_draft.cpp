@@ -52,6 +52,26 @@ void set_default(ColumnDraft& column, const PgQuery__Constraint& constraint,
   catalog::check_expression_form(*column.info.default_sql, "default");
 }
 
+// Options of an identity's sequence, by name, with whole numbers for values.
+std::string sequence_options(const PgQuery__Constraint& constraint, const SourceText& source) {
+  std::string text;
+  for (const sql::Option& option : sql::options_in(constraint.n_options, constraint.options)) {
+    const std::string value = option.value.value_or("");
+    const bool number = !value.empty() && value.find_first_not_of("-0123456789") == std::string::npos;
+    if (option.name == "cycle") {
+      text += value == "false" ? " NO CYCLE" : " CYCLE";
+    } else if (number && (option.name == "start" || option.name == "increment" ||
+                          option.name == "minvalue" || option.name == "maxvalue" ||
+                          option.name == "cache")) {
+      text += " " + option.name + " " + value;
+    } else {
+      throw error_at(ErrorCode::kUnsupported, source, constraint.location,
+                     fmt::format("identity option {} is not supported", option.name));
+    }
+  }
+  return text;
+}
+
 void read_column_constraint(ColumnDraft& column, const PgQuery__Constraint& constraint,
                             const SourceText& source, TableDraft& draft) {
   const auto add = [&](ConstraintKind kind) {
@@ -75,6 +95,7 @@ void read_column_constraint(ColumnDraft& column, const PgQuery__Constraint& cons
     case PG_QUERY__CONSTR_TYPE__CONSTR_IDENTITY:
       column.info.identity = std::string_view(constraint.generated_when) == "a" ? "always" : "by default";
       column.info.not_null = true;
+      column.sequence_options = sequence_options(constraint, source);
       return;
     case PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY:
       return add(ConstraintKind::kPrimaryKey);

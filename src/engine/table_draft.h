@@ -18,7 +18,8 @@ namespace coppice::engine {
 
 struct ColumnDraft {
   catalog::ColumnInfo info;
-  bool serial = false;          // serial, bigserial, smallserial
+  bool serial = false;           // serial, bigserial, smallserial
+  std::string sequence_options;  // of an identity: "START 10 INCREMENT 5"
   std::ptrdiff_t location = -1;  // of the definition
 };
 

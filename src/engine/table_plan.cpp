@@ -62,9 +62,10 @@ class TablePlanner {
 
   SchemaStep& alter_column(SchemaPhase phase, const std::string& action, const ColumnDraft& column,
                            const std::string& command) {
-    return alter(phase, action, object(column),
-                 fmt::format("ALTER COLUMN {} {}", sql::quote_identifier(column.info.name), command),
-                 place(column));
+    return alter(
+        phase, action, object(column),
+        fmt::format("ALTER COLUMN {} {}", sql::quote_identifier(column.info.name), command),
+        place(column));
   }
 
   void drop(SchemaPhase phase, const std::string& action, const std::string& object,
@@ -105,15 +106,15 @@ class TablePlanner {
 
   // Nothing but a drop and an addition makes the one from the other.
   void remake_column(const ColumnDraft& column, const std::string& why) {
-    const std::string drop_sql = fmt::format("ALTER TABLE {} DROP COLUMN {}",
-                                             shown_name(wanted_.name),
-                                             sql::quote_identifier(column.info.name));
+    const std::string drop_sql =
+        fmt::format("ALTER TABLE {} DROP COLUMN {}", shown_name(wanted_.name),
+                    sql::quote_identifier(column.info.name));
     drop(SchemaPhase::kDropFirst, "drop column", object(column), drop_sql);
     if (prune_) {
       add_column(column);
     } else {
-      plan_.notices.push_back(fmt::format("{} {}; --prune drops it and adds it anew",
-                                          object(column), why));
+      plan_.notices.push_back(
+          fmt::format("{} {}; --prune drops it and adds it anew", object(column), why));
     }
   }
 
@@ -136,11 +137,10 @@ class TablePlanner {
       filled_.insert(column.info.name);
     }
     if (column.info.expression != there.info.expression) {
-      SchemaStep& step =
-          add(SchemaPhase::kFills, "change expression of", object(column),
-              fmt::format("-- coppice alter-column {} {}", object(column),
-                          sql::quote_literal(*column.info.expression)),
-              place(column));
+      SchemaStep& step = add(SchemaPhase::kFills, "change expression of", object(column),
+                             fmt::format("-- coppice alter-column {} {}", object(column),
+                                         sql::quote_literal(*column.info.expression)),
+                             place(column));
       step.work = Work::kChangeExpression;
       step.column = &column;
       filled_.insert(column.info.name);
@@ -257,7 +257,8 @@ class TablePlanner {
     };
     const bool named = !constraint.name.empty();
     if (!named) {
-      const auto* same = find([&](const auto& there) { return same_constraint(constraint, there); });
+      const auto* same =
+          find([&](const auto& there) { return same_constraint(constraint, there); });
       if (same != nullptr) return same;
     }
     const std::string name =
@@ -329,8 +330,8 @@ class TablePlanner {
     for (const IndexModel& index : wanted_.indexes) {
       const IndexModel* there = nullptr;
       for (const IndexModel& known : present_.indexes) {
-        const bool same = index.name.empty() ? known.definition == index.definition
-                                             : known.name == index.name;
+        const bool same =
+            index.name.empty() ? known.definition == index.definition : known.name == index.name;
         if (same && !taken.contains(&known)) there = &known;
       }
       if (there != nullptr) taken.insert(there);
@@ -357,9 +358,9 @@ class TablePlanner {
     const std::string name = shown_name(wanted_.name);
     comment("TABLE " + name, name, wanted_.comment, present_.comment, wanted_.place);
     if (wanted_.retention == present_.retention) return;
-    const std::string sql =
-        wanted_.retention ? retention_text(wanted_.name, *wanted_.retention)
-                          : fmt::format("ALTER TABLE {} RESET (retention)", name);
+    const std::string sql = wanted_.retention
+                                ? retention_text(wanted_.name, *wanted_.retention)
+                                : fmt::format("ALTER TABLE {} RESET (retention)", name);
     if (wanted_.retention) {
       add(SchemaPhase::kColumns, "set retention of", name, sql, wanted_.place);
     } else {
