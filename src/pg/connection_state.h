@@ -44,6 +44,7 @@ struct ConnectionState {
   NoticeHandler notice_handler;
   std::exception_ptr notice_failure;
   const char* busy_with = nullptr;           // "a COPY": what has the connection to itself
+  bool enclosing = false;                    // an EnclosingTransaction is open
   std::map<std::string, std::string> named;  // statements prepared by the caller: name, key
   std::list<CachedStatement> recent;         // exec_cached's, used last first
   std::unordered_map<std::string, std::list<CachedStatement>::iterator> cached;

@@ -161,6 +161,33 @@ TEST_F(ConnectionTest, DescribesWithoutRunning) {
   EXPECT_TRUE(connection_.describe("CREATE TABLE other (a int)").columns.empty());
 }
 
+TEST_F(ConnectionTest, TransactionsInAnEnclosingOneHappenWithItOrNotAtAll) {
+  Connection other = database_.connect();
+  const auto count = [&] { return other.exec("SELECT count(*) FROM enclosed").integer(0, 0); };
+  connection_.exec("CREATE TABLE enclosed (n int)");
+  const auto insert = [&](const char* value) {
+    Transaction transaction(connection_);
+    connection_.exec(std::string("INSERT INTO enclosed VALUES (") + value + ")");
+    transaction.commit();
+  };
+  {
+    EnclosingTransaction all(connection_);
+    insert("1");
+    EXPECT_THROW(insert("1 / 0"), ServerError);
+    insert("2");  // the failed one took back itself only
+    EXPECT_EQ(count(), 0);
+    all.commit();
+  }
+  EXPECT_EQ(count(), 2);
+  {
+    EnclosingTransaction all(connection_);
+    insert("3");
+  }
+  EXPECT_EQ(count(), 2);
+  insert("4");  // a transaction of its own again
+  EXPECT_EQ(count(), 3);
+}
+
 TEST_F(ConnectionTest, ATransactionIsAllOrNothing) {
   connection_.exec("CREATE TABLE t (a int)");
   {

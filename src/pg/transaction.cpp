@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "pg/connection_state.h"
 #include "pg/conninfo.h"
 
 namespace coppice::pg {
@@ -21,11 +22,14 @@ const char* begin_statement(TransactionMode mode) {
   return "";
 }
 
+constexpr const char* kEnclosedName = "coppice_enclosed";
+
 }  // namespace
 
-Transaction::Transaction(Connection& connection, TransactionMode mode) : connection_(connection) {
-  COPPICE_ASSERT(!connection.in_transaction());
-  connection.exec(begin_statement(mode));
+Transaction::Transaction(Connection& connection, TransactionMode mode)
+    : connection_(connection), enclosed_(internal_state(connection).enclosing) {
+  COPPICE_ASSERT(enclosed_ || !connection.in_transaction());
+  connection.exec(enclosed_ ? std::string("SAVEPOINT ") + kEnclosedName : begin_statement(mode));
 }
 
 Transaction::~Transaction() {
@@ -39,6 +43,11 @@ Transaction::~Transaction() {
 
 void Transaction::commit() {
   COPPICE_ASSERT(open_);
+  if (enclosed_) {
+    connection_.exec(std::string("RELEASE SAVEPOINT ") + kEnclosedName);
+    open_ = false;
+    return;
+  }
   open_ = false;
   try {
     // Copied, because the result is gone after this statement.
@@ -59,7 +68,25 @@ void Transaction::commit() {
 void Transaction::rollback() {
   COPPICE_ASSERT(open_);
   open_ = false;
-  connection_.exec("ROLLBACK");
+  const std::string name = kEnclosedName;
+  connection_.exec(enclosed_ ? "ROLLBACK TO SAVEPOINT " + name + "; RELEASE SAVEPOINT " + name
+                             : "ROLLBACK");
+}
+
+EnclosingTransaction::EnclosingTransaction(Connection& connection)
+    : connection_(connection), transaction_(connection) {
+  set_enclosing(true);
+}
+
+EnclosingTransaction::~EnclosingTransaction() { set_enclosing(false); }
+
+void EnclosingTransaction::commit() {
+  set_enclosing(false);
+  transaction_.commit();
+}
+
+void EnclosingTransaction::set_enclosing(bool enclosing) {
+  internal_state(connection_).enclosing = enclosing;
 }
 
 Savepoint::Savepoint(Connection& connection, const std::string& name)
