@@ -373,7 +373,7 @@ std::int64_t change_expression(EngineContext& context, const sql::QualifiedName&
                 did_you_mean(column_name, names));
   }
   if (!column->computed()) {
-    throw Error(ErrorCode::kRefused,
+    throw Error(ErrorCode::kUnsupported,
                 fmt::format("column \"{}\" is not computed and has no expression", column_name),
                 "drop it and add it as GENERATED ALWAYS AS (…) STORED");
   }

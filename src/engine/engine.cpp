@@ -1,17 +1,29 @@
 #include "engine/engine.h"
 
-#include "base/error.h"
 #include "config/config.h"
 #include "engine/alter_table.h"
 #include "engine/bulk_insert.h"
+#include "engine/complete.h"
+#include "engine/describe.h"
+#include "engine/diff.h"
 #include "engine/fill.h"
 #include "engine/function_list.h"
+#include "engine/history.h"
+#include "engine/jobs.h"
+#include "engine/lineage.h"
+#include "engine/media_verbs.h"
 #include "engine/open_home.h"
+#include "engine/prune.h"
 #include "engine/query.h"
+#include "engine/recompute.h"
+#include "engine/revert.h"
 #include "engine/run_sql.h"
+#include "engine/schema_apply.h"
+#include "engine/schema_dump.h"
+#include "engine/snapshots.h"
+#include "engine/status.h"
 #include "sql/split.h"
 
-#pragma GCC diagnostic ignored "-Wunused-parameter"
 namespace coppice {
 namespace {
 
@@ -27,14 +39,14 @@ class HomeEngine final : public Engine {
   }
   bool is_incomplete(std::string_view text) override { return sql::is_incomplete(text); }
   std::vector<std::string> complete(std::string_view text) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    return engine::complete_text(begin(), text);
   }
   void apply(std::string_view schema_sql, bool prune, bool dry_run, ResultSink& sink) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    engine::apply_schema(begin(), schema_sql, prune, dry_run, sink);
   }
-  std::string schema_dump() override { throw Error(ErrorCode::kUnsupported, "not linked in yet"); }
+  std::string schema_dump() override { return engine::dump_schema(begin()); }
   void schema_diff(std::string_view schema_sql, bool prune, ResultSink& sink) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    engine::show_schema_diff(begin(), schema_sql, prune, sink);
   }
   void insert(const std::string& table, const InsertOptions& options, ResultSink& sink) override {
     engine::bulk_insert(begin(), table, options, sink);
@@ -43,76 +55,76 @@ class HomeEngine final : public Engine {
     engine::export_rows(begin(), table_or_query, sink);
   }
   void ls(const std::optional<std::string>& schema, ResultSink& sink) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    engine::list_objects(begin(), schema, sink);
   }
   void describe(const std::string& table, ResultSink& sink) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    engine::describe_table(begin(), table, sink);
   }
   void history(const std::string& table, ResultSink& sink) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    engine::show_history(begin(), table, sink);
   }
   void diff(const std::string& table, const std::string& from, const std::string& to,
             bool schema_only, ResultSink& sink) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    engine::show_diff(begin(), table, from, to, schema_only, sink);
   }
   void revert(const std::string& table, const std::string& to, bool dry_run,
               ResultSink& sink) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    engine::run_revert(begin(), table, to, dry_run, sink);
   }
   void snapshot_create(const std::string& table, const std::string& name,
                        ResultSink& sink) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    engine::create_snapshot(begin(), table, name, sink);
   }
   void snapshot_drop(const std::string& table, const std::string& name, ResultSink& sink) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    engine::drop_snapshot(begin(), table, name, sink);
   }
   void snapshot_list(const std::optional<std::string>& table, ResultSink& sink) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    engine::list_snapshots(begin(), table, sink);
   }
   void prune(const std::string& table, const std::optional<std::string>& keep, bool dry_run,
              ResultSink& sink) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    engine::run_prune(begin(), table, keep, dry_run, sink);
   }
   void lineage(const std::string& table_or_column, LineageFormat format,
                ResultSink& sink) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    engine::show_lineage(begin(), table_or_column, format, sink);
   }
   void errors(const std::optional<std::string>& table, ResultSink& sink) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    engine::show_errors(begin(), table, sink);
   }
   void recompute(const std::string& table, const std::vector<std::string>& columns,
                  const std::optional<std::string>& where, bool errors_only,
                  ResultSink& sink) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    engine::run_recompute(begin(), table, columns, where, errors_only, sink);
   }
   void alter_column(const std::string& column, const std::string& expression,
                     ResultSink& sink) override {
     engine::alter_column(begin(), column, expression, sink);
   }
-  void jobs(bool all, ResultSink& sink) override { throw Error(ErrorCode::kUnsupported, "not linked in yet"); }
+  void jobs(bool all, ResultSink& sink) override { engine::list_jobs(begin(), all, sink); }
   void job(JobAction action, const std::string& id, ResultSink& sink) override {
     if (action == JobAction::kResume) {
-      throw Error(ErrorCode::kUnsupported, "not linked in yet");
+      engine::resume_job(begin(), id, sink);
     } else {
-      throw Error(ErrorCode::kUnsupported, "not linked in yet");
+      engine::discard_job(begin(), id, sink);
     }
   }
   void functions(ResultSink& sink) override { engine::list_functions(sink); }
   void media_path(const std::string& value_or_column, ResultSink& sink) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    engine::show_media_path(begin(), value_or_column, sink);
   }
   void media_cat(const std::string& value, int output_fd) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    engine::write_media(begin(), value, output_fd);
   }
   void media_export(const std::string& value_or_column, const std::filesystem::path& folder,
                     ResultSink& sink) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    engine::export_media(begin(), value_or_column, folder, sink);
   }
   void media_gc(bool dry_run, ResultSink& sink) override {
-    throw Error(ErrorCode::kUnsupported, "not linked in yet");
+    engine::collect_media(begin(), dry_run, sink);
   }
-  StatusReport status() override { throw Error(ErrorCode::kUnsupported, "not linked in yet"); }
-  std::vector<Finding> doctor() override { throw Error(ErrorCode::kUnsupported, "not linked in yet"); }
+  StatusReport status() override { return engine::make_status(begin()); }
+  std::vector<Finding> doctor() override { return engine::run_doctor(begin()); }
 
   void request_stop() override {
     context_->stop.request_stop();

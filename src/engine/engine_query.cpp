@@ -31,6 +31,8 @@ bool expand_engine_views(EngineContext& context, sql::Statement& statement) {
     if (view == nullptr || !view->uses_engine) return sql::Visit::kInto;
     sql::Statement definition = sql::parse_statement(view->definition);
     sql::Node* query = sql::clone(statement.arena(), definition.node());
+    // Its places are of the view's text, not of this statement's.
+    sql::change_locations(sql::message_of(query), [](std::int32_t) { return -1; });
     sql::Node* subquery = sql::make::subquery(statement.arena(), as<PgQuery__SelectStmt>(query),
                                               sql::relation_alias(*relation));
     if (relation->alias != nullptr) as<PgQuery__RangeSubselect>(subquery)->alias = relation->alias;
@@ -64,7 +66,7 @@ struct Prepared {
     const exec::SelectSession session{context.reader(), context.side(), context.pool(),
                                       context.functions, relations};
     select = std::make_unique<exec::PreparedSelect>(session, statement.arena(), query,
-                                                    statement.source());
+                                                    statement.source(), binding.columns);
   }
 };
 

@@ -54,7 +54,7 @@ void grant_reader(pg::Connection& connection) {
   const pg::Result database = connection.exec("SELECT current_database()");
   const std::string quoted = pg::quote_identifier(database.text(0, 0));
   for (const std::string& statement : {
-           fmt::format("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}", quoted, kReaderRole),
+           fmt::format("GRANT CONNECT, TEMPORARY, CREATE ON DATABASE {} TO {}", quoted, kReaderRole),
            fmt::format("GRANT USAGE ON SCHEMA public, coppice, coppice_asof TO {}", kReaderRole),
            // The catalog is there to be read: history and lineage are SQL too.
            fmt::format("GRANT SELECT ON ALL TABLES IN SCHEMA coppice TO {}", kReaderRole),

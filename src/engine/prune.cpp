@@ -30,18 +30,13 @@ struct Pruned {
   std::int64_t columns = 0;
 };
 
-void check_retention(const std::string& text, const std::string& whose) {
-  if (is_retention(text)) return;
-  throw Error(ErrorCode::kUsage,
-              fmt::format("{} \"{}\" is neither a number of versions nor an age", whose, text),
-              "write a count (10) or an age (7 days, 3 months)");
-}
-
 std::string what_to_keep(EngineContext& context, const TableInfo& table,
                          const std::optional<std::string>& keep) {
   if (keep) {
-    check_retention(*keep, "what to keep,");
-    return *keep;
+    if (is_retention(*keep)) return *keep;
+    throw Error(ErrorCode::kUsage,
+                fmt::format("\"{}\" is neither a number of versions nor an age", *keep),
+                "write a count (10) or an age (7 days, 3 months)");
   }
   const pg::Result row = context.main.exec_cached(
       "SELECT retention FROM coppice.trees WHERE tree_id = $1", {std::to_string(table.tree_id)});
@@ -231,14 +226,6 @@ void run_prune(EngineContext& context, const std::string& table_name,
                                 : remove_below(context, *table, version, sink);
   report(version, pruned, sink);
   if (!dry_run) sink.done(fmt::format("PRUNE {}", pruned.rows), std::nullopt);
-}
-
-void set_retention(EngineContext& context, const TableInfo& table, const std::string& retention) {
-  const bool none = retention == "none";
-  if (!none) check_retention(retention, "retention");
-  context.main.exec_cached(
-      "UPDATE coppice.trees SET retention = $2 WHERE tree_id = $1",
-      {std::to_string(table.tree_id), none ? pg::Parameter() : pg::Parameter(retention)});
 }
 
 }  // namespace coppice::engine

@@ -1,4 +1,4 @@
-// Prune and retention: old versions are removed for good.
+// Prune: old versions are removed for good.
 //
 // Model    The new floor is the earliest version that stays. It is never above the current version,
 //          a snapshot's, that which an operation under way began with, or one that a view reads.
@@ -23,9 +23,5 @@ namespace coppice::engine {
 // columns); a dry run says what would.
 void run_prune(EngineContext& context, const std::string& table,
                const std::optional<std::string>& keep, bool dry_run, ResultSink& sink);
-
-// ALTER TABLE … SET (retention = '30 days'). 'none' leaves it to the setting again.
-void set_retention(EngineContext& context, const catalog::TableInfo& table,
-                   const std::string& retention);
 
 }  // namespace coppice::engine

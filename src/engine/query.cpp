@@ -85,7 +85,8 @@ std::string function_hint(EngineContext& context, const pg::ServerError& error) 
   const std::string& primary = error.fields().primary;  // function lenght(text) does not exist
   const std::size_t begin = primary.find(' ') + 1;
   const std::string wanted = primary.substr(begin, primary.find('(') - begin);
-  const pg::Result known = context.main.exec_cached("SELECT DISTINCT proname FROM pg_proc", {});
+  // The main session may be in a transaction that this error has spoiled.
+  const pg::Result known = context.side().exec_cached("SELECT DISTINCT proname FROM pg_proc", {});
   std::vector<std::string> names = context.functions.names();
   for (int row = 0; row < known.rows(); ++row) names.emplace_back(known.text(row, 0));
   if (std::find(names.begin(), names.end(), wanted) != names.end()) return error.hint();
