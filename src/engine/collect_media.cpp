@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "base/clock.h"
+#include "base/crash_point.h"
 #include "base/text.h"
 #include "engine/compute.h"
 #include "engine/emit.h"
@@ -18,10 +19,8 @@ constexpr std::int64_t kGraceSeconds = 3600;
 constexpr std::size_t kNamesPerDelete = 10'000;
 
 std::int64_t grace_seconds() {
-  const char* test = std::getenv("COPPICE_TEST");
-  const char* grace = std::getenv("COPPICE_MEDIA_GRACE_S");
-  if (test == nullptr || std::string_view(test) != "1" || grace == nullptr) return kGraceSeconds;
-  return std::strtoll(grace, nullptr, 10);
+  const char* grace = test_hooks_enabled() ? std::getenv("COPPICE_MEDIA_GRACE_S") : nullptr;
+  return grace == nullptr ? kGraceSeconds : std::strtoll(grace, nullptr, 10);
 }
 
 struct Candidate {
