@@ -27,7 +27,6 @@ constexpr Registered kPoints[] = {
     {"stage.batch_stored", "a batch of results is stored"},
     {"stage.all_stored", "every batch is stored, publishing has not begun"},
     {"publish.rows_moved", "staged rows are in the store, the tree is not locked"},
-    {"publish.locked", "the tree is locked, the version is not taken"},
     {"publish.before_commit", "the version is taken, the transaction is open"},
     {"publish.after_commit", "a staged operation is published, its staging is not cleaned up"},
     {"fill.column_added", "the hidden column of a fill exists, no range is filled"},

@@ -1,5 +1,7 @@
 #include "engine/engine.h"
 
+#include <utility>
+
 #include "config/config.h"
 #include "engine/alter_table.h"
 #include "engine/bulk_insert.h"
@@ -35,21 +37,21 @@ class HomeEngine final : public Engine {
   explicit HomeEngine(std::unique_ptr<EngineContext> context) : context_(std::move(context)) {}
 
   void sql(std::string_view script, const SqlParameters& parameters, ResultSink& sink) override {
-    engine::run_script(begin(), script, parameters, sink);
+    engine::run_script(begin_work(sink), script, parameters, sink);
   }
   bool is_incomplete(std::string_view text) override { return sql::is_incomplete(text); }
   std::vector<std::string> complete(std::string_view text) override {
     return engine::complete_text(begin(), text);
   }
   void apply(std::string_view schema_sql, bool prune, bool dry_run, ResultSink& sink) override {
-    engine::apply_schema(begin(), schema_sql, prune, dry_run, sink);
+    engine::apply_schema(begin_work(sink), schema_sql, prune, dry_run, sink);
   }
   std::string schema_dump() override { return engine::dump_schema(begin()); }
   void schema_diff(std::string_view schema_sql, bool prune, ResultSink& sink) override {
     engine::show_schema_diff(begin(), schema_sql, prune, sink);
   }
   void insert(const std::string& table, const InsertOptions& options, ResultSink& sink) override {
-    engine::bulk_insert(begin(), table, options, sink);
+    engine::bulk_insert(begin_work(sink), table, options, sink);
   }
   void export_rows(const std::string& table_or_query, ResultSink& sink) override {
     engine::export_rows(begin(), table_or_query, sink);
@@ -101,7 +103,7 @@ class HomeEngine final : public Engine {
                     ResultSink& sink) override {
     engine::alter_column(begin(), column, expression, sink);
   }
-  void jobs(bool all, ResultSink& sink) override { engine::list_jobs(begin(), all, sink); }
+  void jobs(bool all, ResultSink& sink) override { engine::list_jobs(begin_work(sink), all, sink); }
   void job(JobAction action, const std::string& id, ResultSink& sink) override {
     if (action == JobAction::kResume) {
       engine::resume_job(begin(), id, sink);
@@ -138,7 +140,19 @@ class HomeEngine final : public Engine {
     return *context_;
   }
 
+  // Fills go on by themselves: the next process that works in the home takes up those whose
+  // process died. Looked for once an engine.
+  EngineContext& begin_work(ResultSink& sink) {
+    EngineContext& context = begin();
+    if (!std::exchange(looked_for_fills_, true)) {
+      context.log.settle_abandoned();
+      engine::resume_fills(context, sink);
+    }
+    return context;
+  }
+
   std::unique_ptr<EngineContext> context_;
+  bool looked_for_fills_ = false;
 };
 
 }  // namespace

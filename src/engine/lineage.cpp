@@ -129,13 +129,18 @@ void print_json(const LineageGraph& graph, const std::set<std::string>& ids, Row
   out.row({document.dump()});
 }
 
-std::string dot_text(const std::string& text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') quoted += '\\';
-    quoted += c;
-  }
-  return quoted + "\"";
+std::string dot_text(const std::string& text, const std::string& second_line = {}) {
+  std::string quoted;
+  const auto add = [&](const std::string& line) {
+    for (const char c : line) {
+      if (c == '"' || c == '\\') quoted += '\\';
+      quoted += c;
+    }
+  };
+  add(text);
+  if (!second_line.empty()) quoted += "\\n";
+  add(second_line);
+  return '"' + quoted + '"';
 }
 
 void print_dot(const LineageGraph& graph, const std::set<std::string>& ids, RowsOut& out) {
@@ -146,8 +151,7 @@ void print_dot(const LineageGraph& graph, const std::set<std::string>& ids, Rows
     const char* style = node.kind == "computed" ? ", style=rounded"
                         : node.kind == "view"   ? ", style=dashed"
                                                 : "";
-    out.row(
-        {fmt::format("  {} [label={}{}];", dot_text(id), dot_text(id + "\n" + node.type), style)});
+    out.row({fmt::format("  {} [label={}{}];", dot_text(id), dot_text(id, node.type), style)});
   }
   for (const std::string& id : ids) {
     for (const std::string& use : graph.uses(id)) {

@@ -226,6 +226,15 @@ bool touches_engine(EngineContext& context, const TableInfo& table, sql::Stateme
                      [](const ColumnInfo* column) { return column->uses_engine; });
 }
 
+// Without a column list any media column may get a value.
+bool gives_media(const TableInfo& table, const PgQuery__InsertStmt& insert) {
+  if (insert.n_cols == 0) return table.has_media();
+  return std::any_of(insert.cols, insert.cols + insert.n_cols, [&](const sql::Node* node) {
+    const ColumnInfo* column = table.find_column(as<PgQuery__ResTarget>(node)->name);
+    return column != nullptr && column->media_kind().has_value();
+  });
+}
+
 std::set<std::string> assigned_names(const PgQuery__UpdateStmt& update) {
   std::set<std::string> names;
   for (sql::Node* node : sql::nodes(update.n_target_list, update.target_list)) {
@@ -258,7 +267,7 @@ bool insert_needs_staging(EngineContext& context, const TableInfo& table,
                           sql::Statement& statement) {
   const auto& insert = *as<PgQuery__InsertStmt>(statement.node());
   const auto* conflict = insert.on_conflict_clause;
-  return table.has_engine_columns() || table.has_media() ||
+  return table.has_engine_columns() || gives_media(table, insert) ||
          (conflict != nullptr &&
           conflict->action == PG_QUERY__ON_CONFLICT_ACTION__ONCONFLICT_UPDATE) ||
          exec::mentions_engine_function(statement.node(), context.functions) ||

@@ -16,6 +16,7 @@
 #include "engine/snapshots.h"
 #include "engine/table_options.h"
 #include "engine/test_context.h"
+#include "pg/transaction.h"
 
 namespace coppice::engine {
 namespace {
@@ -72,6 +73,12 @@ class Versions : public ::testing::Test {
     home_.collect([&](EngineContext& context, ResultSink& sink) {
       create_snapshot(context, "t", name, sink);
     });
+  }
+  // Of an older version, as only a test can make it.
+  void snapshot_at(const std::string& name, int version) {
+    snapshot(name);
+    home_.context().main.exec(
+        fmt::format("UPDATE coppice.snapshots SET version = {} WHERE name = '{}'", version, name));
   }
   void drop(const std::string& name) {
     home_.collect(
@@ -314,6 +321,36 @@ TEST_F(Versions, ARevertSeesWhatOthersPublishWhileItRuns) {
     EXPECT_EQ(diff("1", version), Rows{}) << "version " << version;
     EXPECT_EQ(home_.ask(fmt::format("SELECT count(*) FROM \"t:{}\"", version)), Rows{"50"});
   }
+}
+
+TEST_F(Versions, OperationsAreOfTheVersionTheyWerePublishedAs) {
+  home_.run("CREATE TABLE t (id int PRIMARY KEY)");
+  home_.run("INSERT INTO t VALUES (1), (2)");
+  // Drawn before version 2 is published, published after it.
+  const auto other = home_.open_another();
+  const auto table = other->catalog.table({"", "t"});
+  const catalog::Operation slow = other->log.begin(*table, "insert", "a slow statement");
+  home_.run("INSERT INTO t VALUES (3)");
+  {
+    pg::Transaction transaction(other->main);
+    other->log.enter(slow);
+    other->main.exec(
+        fmt::format("INSERT INTO {0} (id) VALUES (4); UPDATE {0} SET _to = {1} WHERE id = 1",
+                    table->working_view(), slow.op_id));
+    other->log.publish(slow, {.inserted = 1, .deleted = 1}, false, false);
+    transaction.commit();
+  }
+  EXPECT_EQ(diff("1", "2"), (Rows{"insert|id = 3|NULL|NULL|{\"id\":3}"}));
+  EXPECT_EQ(diff("2", "3"),
+            (Rows{"delete|id = 1|NULL|{\"id\":1}|NULL", "insert|id = 4|NULL|NULL|{\"id\":4}"}));
+  EXPECT_EQ(revert("2"), "REVERT 2 version 4");
+  EXPECT_EQ(home_.ask("SELECT id FROM t ORDER BY id"), (Rows{"1", "2", "3"}));
+  EXPECT_EQ(revert("1"), "REVERT 1 version 5");
+  EXPECT_EQ(home_.ask("SELECT id FROM \"t:3\" ORDER BY id"), (Rows{"2", "3", "4"}));
+  // Pruned to version 2 the row that the slow operation closed is still there for it.
+  snapshot_at("two", 2);
+  EXPECT_TRUE(prune("1").rows[0].starts_with("2|2|0|"));
+  EXPECT_EQ(home_.ask("SELECT id FROM \"t:two\" ORDER BY id"), (Rows{"1", "2", "3"}));
 }
 
 TEST_F(Versions, SnapshotsAreVersionsByName) {
