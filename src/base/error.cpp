@@ -54,7 +54,8 @@ void throw_errno(const std::string& what) {
   const int number = errno;
   const std::string message = "cannot " + what + ": " + std::strerror(number);
   if (number == ENOSPC || number == EDQUOT) {
-    throw Error(ErrorCode::kDiskFull, message, "free some space on that disk and try again");
+    throw Error(ErrorCode::kDiskFull, "the disk is full: " + message,
+                "free some space on that disk and try again");
   }
   if (number == ENOENT) throw Error(ErrorCode::kNotFound, message);
   throw Error(ErrorCode::kIo, message);

@@ -60,8 +60,10 @@ PublishResult OperationLog::publish(const Operation& operation, const RowCounts&
          text_of(counts.updated), text_of(counts.deleted), text_of(counts.errors),
          changes_schema ? "t" : "f"});
     PublishResult result;
-    if (!published.is_null(0, 0)) result.version = published.integer(0, 0);
-    if (!published.is_null(0, 1)) {
+    if (published.is_null(0, 1)) {
+      if (!published.is_null(0, 0)) result.version = published.integer(0, 0);
+    } else {
+      result.seen_version = published.integer(0, 0);
       for (const std::string& op : split(published.text(0, 1), ',')) {
         result.concurrent_ops.push_back(std::stoll(op));
       }

@@ -38,8 +38,9 @@ struct RowCounts {
 };
 
 struct PublishResult {
-  std::optional<std::int64_t> version;         // none when nothing changed
-  std::vector<std::int64_t> concurrent_ops;    // not published: evaluate rows of these again
+  std::optional<std::int64_t> version;       // none when nothing changed
+  std::vector<std::int64_t> concurrent_ops;  // not published: evaluate rows of these again
+  std::int64_t seen_version = 0;             // with concurrent_ops: the version that has them all
 };
 
 // The tree's schema moved on since the operation was planned: plan again.

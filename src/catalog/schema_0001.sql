@@ -192,7 +192,8 @@ END $$;
 
 -- Publishes an operation: locks the tree, takes the next version, records the snapshot.
 -- With in_check_rows, publishes nothing and returns the operations that replaced rows since
--- in_seen_version, if there are any: the caller evaluates those rows again and calls once more.
+-- in_seen_version, if there are any, and the version then: the caller evaluates those rows again
+-- and calls once more.
 CREATE FUNCTION coppice.publish(
   in_tree bigint, in_op bigint, in_schema_version bigint, in_seen_version bigint,
   in_check_rows boolean, in_inserted bigint, in_updated bigint, in_deleted bigint,
@@ -214,7 +215,10 @@ BEGIN
     SELECT array_agg(o.op_id) INTO concurrent_ops
     FROM coppice.versions v JOIN coppice.operations o USING (tree_id, op_id)
     WHERE v.tree_id = in_tree AND v.version > in_seen_version AND o.rows_updated > 0;
-    IF concurrent_ops IS NOT NULL THEN RETURN; END IF;
+    IF concurrent_ops IS NOT NULL THEN
+      version := tree.version;  -- what the caller has seen when it has looked at those rows
+      RETURN;
+    END IF;
   END IF;
   IF in_inserted + in_updated + in_deleted = 0 AND NOT in_changes_schema THEN
     UPDATE coppice.operations o SET state = 'empty', ended_at = clock_timestamp(), stage_name = NULL

@@ -94,12 +94,13 @@ std::string config_template(std::string_view database_url) {
       "# Settings of this Coppice home. Each is shown with its default; remove the # to set it.\n"
       "# The environment is stronger than this file, options of the command line are stronger\n"
       "# than both. `coppice doctor --config` shows what holds and why.\n";
+  // Dotted keys, not [sections]: a section added below must not meet another of its name.
   std::string section;
   for (const Setting& setting : settings()) {
     const std::size_t dot = setting.key.find('.');
     if (setting.key.substr(0, dot) != section) {
       section = setting.key.substr(0, dot);
-      text += fmt::format("\n[{}]\n", section);
+      text += "\n";
     }
     const bool given = setting.key == "database.url" && !database_url.empty();
     const std::string value = setting.type == SettingType::kInteger
@@ -107,7 +108,7 @@ std::string config_template(std::string_view database_url) {
                                   : toml_string(given ? database_url : setting.default_value);
     text += fmt::format("# {}\n# Environment: {}. Allowed: {}.\n", setting.doc,
                         environment_name(setting.key), allowed_values(setting));
-    text += fmt::format("{}{} = {}\n", given ? "" : "# ", setting.key.substr(dot + 1), value);
+    text += fmt::format("{}{} = {}\n", given ? "" : "# ", setting.key, value);
   }
   return text;
 }

@@ -11,7 +11,6 @@
 #include "engine/direct_write.h"
 #include "engine/query.h"
 #include "engine/staged_write.h"
-#include "media/sniff.h"
 #include "sql/parse.h"
 
 namespace coppice::engine {
@@ -253,17 +252,7 @@ std::vector<fs::path> files_below(const fs::path& folder) {
   return files;
 }
 
-bool is_of_kind(const fs::path& file, const ColumnInfo& column) {
-  const auto wanted = kind_from_name(catalog::media_kind_name(*column.media_kind()));
-  FileReader reader(file);
-  std::string bytes(kSniffBytes, '\0');
-  bytes.resize(reader.read(bytes.data(), bytes.size()));
-  const auto type = sniff(bytes, wanted);
-  return type && type->kind == *wanted;
-}
-
-CopyRequest folder_request(const InsertOptions& options, const catalog::TableInfo& table,
-                           ResultSink& sink) {
+CopyRequest folder_request(const InsertOptions& options, const catalog::TableInfo& table) {
   const ColumnInfo& media = media_column(table);
   const ColumnInfo* name = name_column(table);
   if (!fs::is_directory(options.folder)) {
@@ -273,12 +262,9 @@ CopyRequest folder_request(const InsertOptions& options, const catalog::TableInf
   request.columns = {media.name};
   if (name != nullptr) request.columns.push_back(name->name);
   request.options = "WITH (FORMAT csv)";
+  request.skip_bad_media = options.ignore_errors;
   std::string rows;
   for (const fs::path& file : files_below(options.folder)) {
-    if (options.ignore_errors && !is_of_kind(file, media)) {
-      sink.notice(fmt::format("{} is no {} and was left out", file.string(), media.type));
-      continue;
-    }
     std::vector<std::optional<std::string>> values = {fs::absolute(file).string()};
     if (name != nullptr) values.push_back(fs::relative(file, options.folder).string());
     rows += csv_row(values);
@@ -302,17 +288,22 @@ void bulk_insert(EngineContext& context, const std::string& table_name,
   const TablePointer table = context.catalog.table(sql::parse_qualified_name(table_name));
   CopyRequest request = options.format == InsertFormat::kCsv     ? csv_request(options)
                         : options.format == InsertFormat::kJsonl ? jsonl_request(options, *table)
-                                                                 : folder_request(options, *table, sink);
+                                                                 : folder_request(options, *table);
+  const std::string source = options.format == InsertFormat::kFolder ? options.folder.string()
+                                                                     : options.input_name;
   const std::string statement =
-      fmt::format("coppice insert {} --from {}", table->user_name(),
-                  options.format == InsertFormat::kFolder ? options.folder.string()
-                                                          : options.input_name);
-  if (table->has_media() || table->has_engine_columns()) {
-    return run_staged_copy(context, *table, request, statement, sink);
+      fmt::format("coppice insert {} --from {}", table->user_name(), source);
+  try {
+    if (table->has_media() || table->has_engine_columns()) {
+      return run_staged_copy(context, *table, request, statement, sink);
+    }
+    DirectCopy write(std::move(request));
+    const WriteOutcome outcome = run_direct_write(context, table->name, statement, write);
+    sink.done(fmt::format("INSERT 0 {}", outcome.counts.inserted), outcome.version);
+  } catch (const Error& error) {
+    if (error.message().find(source) != std::string::npos) throw;
+    throw Error(error.code(), source + ": " + error.message(), error.hint());
   }
-  DirectCopy write(std::move(request));
-  const WriteOutcome outcome = run_direct_write(context, table->name, statement, write);
-  sink.done(fmt::format("INSERT 0 {}", outcome.counts.inserted), outcome.version);
 }
 
 void export_rows(EngineContext& context, const std::string& table_or_query, ResultSink& sink) {

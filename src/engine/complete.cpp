@@ -34,6 +34,8 @@ constexpr std::array<std::string_view, 14> kTypes = {
     "numeric", "text",    "uuid", "timestamptz",      "image",   "video",
     "audio",   "document"};
 
+constexpr std::size_t kGuessedRelations = 50;
+
 // The last statement as words; of quoted names without the quotes.
 struct Words {
   struct Word {
@@ -134,7 +136,13 @@ class Completion {
   }
 
   void offer_columns() {
-    for (const auto& [alias, relation] : named_relations()) offer_columns_of(relation);
+    const std::map<std::string, sql::QualifiedName> named = named_relations();
+    for (const auto& [alias, relation] : named) offer_columns_of(relation);
+    if (!named.empty()) return;
+    // The select list is typed before FROM says of what.
+    for (std::size_t i = 0; i < std::min(relations_.size(), kGuessedRelations); ++i) {
+      offer_columns_of(relations_[i]);
+    }
   }
 
   void offer_columns_of(const sql::QualifiedName& relation) {

@@ -19,18 +19,35 @@ using catalog::TablePointer;
 
 constexpr int kMostRounds = 20;
 
+// Publishes; when there are rows to look at again, the tree's lock is given back first. To keep it
+// while waiting for a row whose holder waits for the tree would be a deadlock.
+PublishResult publish_or_release(EngineContext& context, const Operation& operation,
+                                 const RowCounts& counts, const DirectWrite& write) {
+  if (!write.replaces_rows()) {
+    return context.log.publish(operation, counts, false, write.changes_schema());
+  }
+  pg::Savepoint savepoint(context.main);
+  PublishResult published = context.log.publish(operation, counts, true, write.changes_schema());
+  if (published.concurrent_ops.empty()) {
+    savepoint.release();
+  } else {
+    savepoint.rollback();
+  }
+  return published;
+}
+
 // One attempt: everything from BEGIN to COMMIT.
-WriteOutcome attempt(EngineContext& context, const Operation& operation, DirectWrite& write) {
+WriteOutcome attempt(EngineContext& context, Operation operation, DirectWrite& write) {
   WriteOutcome outcome;
   pg::Transaction transaction(context.main);
   write.write(context, operation, {}, outcome.counts);
   reach_crash_point("direct.written");
-  PublishResult published = context.log.publish(operation, outcome.counts, write.replaces_rows(),
-                                                write.changes_schema());
-  if (!published.concurrent_ops.empty()) {
-    // The tree is locked now, so this is the last round: nobody can publish in between.
+  PublishResult published = publish_or_release(context, operation, outcome.counts, write);
+  while (!published.concurrent_ops.empty()) {
+    // The tree is not locked: who holds one of those rows can publish and let us go on.
+    operation.seen_version = published.seen_version;
     write.write(context, operation, published.concurrent_ops, outcome.counts);
-    published = context.log.publish(operation, outcome.counts, false, write.changes_schema());
+    published = publish_or_release(context, operation, outcome.counts, write);
   }
   outcome.version = published.version;
   reach_crash_point("direct.before_commit");

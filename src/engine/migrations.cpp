@@ -82,7 +82,10 @@ bool reader_role_exists(pg::Connection& connection) {
 }
 
 std::optional<int> catalog_format(pg::Connection& connection) {
-  const pg::Result found = connection.exec("SELECT to_regclass('coppice.meta') IS NOT NULL");
+  // Read from the tables: to_regclass may answer from what this session knew before it waited.
+  const pg::Result found = connection.exec(
+      "SELECT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+      "WHERE n.nspname = 'coppice' AND c.relname = 'meta')");
   if (!found.boolean(0, 0)) return std::nullopt;
   const std::string text = meta_value(connection, "format");
   return text.empty() ? 0 : std::stoi(text);

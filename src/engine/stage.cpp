@@ -75,10 +75,10 @@ std::string Stage::user_rows(const TableInfo& names) const {
                      join(columns, ", "), name_);
 }
 
-void Stage::take_media(const std::set<std::string>& columns, ResultSink& sink) {
+void Stage::take_media(const std::set<std::string>& columns, bool skip_bad, ResultSink& sink) {
   for (const ColumnInfo* column : table_->visible_columns()) {
     if (!column->media_kind() || column->computed() || !columns.contains(column->name)) continue;
-    take_staged_media(context_, *table_, *column, name_, sink);
+    take_staged_media(context_, *table_, *column, name_, skip_bad, sink);
   }
 }
 

@@ -29,7 +29,8 @@ class Stage {
   std::string user_rows() const { return user_rows(*table_); }
 
   // File names and URLs in media columns become media names; each is checked by its kind.
-  void take_media(const std::set<std::string>& columns, ResultSink& sink);
+  // With skip_bad, rows whose file cannot be taken are left out with a notice.
+  void take_media(const std::set<std::string>& columns, bool skip_bad, ResultSink& sink);
   // NOT NULL, CHECK and keys over columns that are not computed: before anything is computed.
   void check_constraints();
   // Computes `columns` for all rows, batch by batch; rows done by an earlier process are kept.

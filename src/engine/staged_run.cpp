@@ -60,7 +60,7 @@ Stage::Published publish_or_step_back(EngineContext& context, TablePointer& tabl
       }
       // As READ COMMITTED would: rows that changed are looked at again.
       plan.load(stage, stage.drop_stale_rows());
-      stage.take_media(plan.media, sink);
+      stage.take_media(plan.media, plan.skip_bad_media, sink);
       stage.compute(plan.computed(*table), sink);
     } catch (const catalog::SchemaChanged&) {
       if (round >= kMostRounds) throw;
@@ -123,7 +123,7 @@ void run_staged(EngineContext& context, TablePointer table, std::string_view sta
   try {
     plan.load(stage, {});
     stage.keep_plan(plan.computed(*table));
-    stage.take_media(plan.media, sink);
+    stage.take_media(plan.media, plan.skip_bad_media, sink);
     if (plan.after_media) plan.after_media(stage);
     stage.check_constraints();
     reach_crash_point("stage.sources");

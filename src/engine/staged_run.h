@@ -26,6 +26,7 @@ struct StagedPlan {
   std::function<void(Stage&, const std::vector<std::int64_t>& rows)> load;
   std::function<void(Stage&)> after_media;  // ON CONFLICT
   std::set<std::string> media;              // columns whose values may be files or URLs
+  bool skip_bad_media = false;              // leave rows out whose files cannot be taken
   std::function<std::vector<const catalog::ColumnInfo*>(const catalog::TableInfo&)> computed;
   std::string returning;  // a select list, or empty
   std::string alias;

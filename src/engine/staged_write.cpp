@@ -15,7 +15,7 @@
 #include "engine/insert.h"
 #include "engine/on_conflict.h"
 #include "engine/query.h"
-#include "engine/stage.h"
+#include "engine/staged_run.h"
 #include "engine/statement_tools.h"
 #include "engine/update.h"
 #include "exec/binder.h"
@@ -32,21 +32,6 @@ using catalog::Operation;
 using catalog::TableInfo;
 using catalog::TablePointer;
 using sql::as;
-
-constexpr int kMostRounds = 3;
-
-// What differs between INSERT, UPDATE, DELETE and COPY.
-struct StagedPlan {
-  std::string_view kind;
-  std::string tag;  // "INSERT 0", "UPDATE", …
-  // Fills the stage. With rows: only for those current rows (they were changed meanwhile).
-  std::function<void(Stage&, const std::vector<std::int64_t>& rows)> load;
-  std::function<void(Stage&)> after_media;  // ON CONFLICT
-  std::set<std::string> media;              // columns whose values may be files or URLs
-  std::function<std::vector<const ColumnInfo*>(const TableInfo&)> computed;
-  std::string returning;  // a select list, or empty
-  std::string alias;
-};
 
 std::vector<const ColumnInfo*> all_computed(const TableInfo& table) {
   std::vector<const ColumnInfo*> columns;
@@ -68,97 +53,6 @@ std::vector<const ColumnInfo*> computed_after_change(const TableInfo& table,
   return columns;
 }
 
-// The table was altered since: gives the stage the columns that are new and computes those.
-void catch_up(EngineContext& context, Stage& stage, const TablePointer& before,
-              const TablePointer& now, ResultSink& sink) {
-  std::vector<const ColumnInfo*> missing;
-  for (const ColumnInfo& column : now->columns) {
-    const bool known = std::any_of(before->columns.begin(), before->columns.end(),
-                                   [&](const auto& c) { return c.physical == column.physical; });
-    if (known) continue;
-    context.main.exec(fmt::format(
-        "ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}{}", stage.name(), column.physical,
-        catalog::store_type(column.type),
-        column.default_sql ? " DEFAULT " + *column.default_sql : std::string()));
-    if (column.computed()) missing.push_back(&column);
-  }
-  context.main.exec(fmt::format("UPDATE {} SET _round = 0", stage.name()));
-  stage.compute(missing, sink);
-}
-
-Stage::Published publish_or_step_back(EngineContext& context, TablePointer& table, Stage& stage,
-                                      Operation& operation, const StagedPlan& plan,
-                                      ResultSink& sink) {
-  for (int round = 1;; ++round) {
-    try {
-      Stage::Published published = stage.publish(plan.returning, plan.alias);
-      if (!published.rows_changed) return published;
-      if (round >= kMostRounds || !plan.load) {
-        throw Error(ErrorCode::kConflict,
-                    fmt::format("other writers changed the same rows of {} too often",
-                                table->user_name()),
-                    "run the statement again");
-      }
-      // As READ COMMITTED would: rows that changed are looked at again.
-      plan.load(stage, stage.drop_stale_rows());
-      stage.take_media(plan.media, sink);
-      stage.compute(plan.computed(*table), sink);
-    } catch (const catalog::SchemaChanged&) {
-      if (round >= kMostRounds) throw;
-      context.forget_catalog();
-      const TablePointer now = context.catalog.table_by_id(operation.table_id);
-      if (now == nullptr) throw Error(ErrorCode::kNotFound, "the table was dropped meanwhile");
-      operation.schema_version = now->schema_version;
-      stage.follow(now, operation);
-      catch_up(context, stage, table, now, sink);
-      table = now;
-    }
-  }
-}
-
-void finish(EngineContext& context, const StagedPlan& plan, const Stage::Published& published,
-            ResultSink& sink) {
-  if (published.returned) emit_result(context, *published.returned, sink);
-  if (published.counts.errors > 0) {
-    sink.notice(fmt::format("{} cells failed and are NULL; see: coppice errors",
-                            published.counts.errors));
-  }
-  sink.done(fmt::format("{} {}", plan.tag, published.counts.changed()), published.version);
-}
-
-void run_staged(EngineContext& context, TablePointer table, std::string_view statement,
-                const StagedPlan& plan, ResultSink& sink) {
-  Operation operation = context.log.begin(*table, plan.kind, statement);
-  if (operation.schema_version != table->schema_version) {
-    context.forget_catalog();
-    table = context.catalog.table_by_id(operation.table_id);
-  }
-  Stage stage = Stage::create(context, table, operation);
-  try {
-    plan.load(stage, {});
-    stage.keep_plan(plan.computed(*table));
-    stage.take_media(plan.media, sink);
-    if (plan.after_media) plan.after_media(stage);
-    stage.check_constraints();
-    reach_crash_point("stage.sources");
-    stage.compute(plan.computed(*table), sink);
-    finish(context, plan, publish_or_step_back(context, table, stage, operation, plan, sink), sink);
-  } catch (const Error& error) {
-    if (!context.main.is_alive()) throw;
-    if (error.code() == ErrorCode::kInterrupted) {
-      context.log.fail(operation, "interrupted", error.message());
-      throw;  // the stage stays: jobs resume or discard
-    }
-    stage.drop();
-    const auto* server_error = dynamic_cast<const pg::ServerError*>(&error);
-    const Error told =
-        server_error != nullptr ? catalog::translate(*server_error, *table) : error;
-    context.log.fail(operation, error.code() == ErrorCode::kConflict ? "conflict" : "failed",
-                     told.message());
-    throw told;
-  }
-}
-
 std::string returning_list(const TableInfo& table, const std::string& alias,
                            sql::Statement& statement, std::size_t& count, sql::Node**& items) {
   expand_returning(table, alias, statement, count, items);
@@ -170,47 +64,6 @@ std::string returning_list(const TableInfo& table, const std::string& alias,
                     (named ? " AS " + sql::quote_identifier(target->name) : ""));
   }
   return join(parts, ", ");
-}
-
-// An image may not go into a column of videos: to PostgreSQL both are text.
-void check_kinds(EngineContext& context, const TableInfo& table,
-                 const std::vector<std::string>& physical, sql::Statement& query) {
-  const auto* select = as<PgQuery__SelectStmt>(query.node());
-  if (select == nullptr || select->n_values_lists > 0) return;
-  CatalogKinds relations(context);
-  const auto given = exec::columns_of(*select, nullptr, {context.functions, relations});
-  if (!given) return;
-  for (std::size_t i = 0; i < physical.size() && i < given->size(); ++i) {
-    const auto column = std::find_if(table.columns.begin(), table.columns.end(),
-                                     [&](const auto& c) { return c.physical == physical[i]; });
-    const auto& kind = (*given)[i].kind;
-    if (column == table.columns.end() || !kind || !column->media_kind()) continue;
-    if (*kind == *column->media_kind()) continue;
-    throw Error(ErrorCode::kType,
-                fmt::format("column \"{}\" takes {}, but its new value is {}", column->name,
-                            exec::with_article(*column->media_kind()), exec::with_article(*kind)));
-  }
-}
-
-// Puts the rows of a query into columns of the stage.
-void load_query(EngineContext& context, const Stage& stage, const std::vector<std::string>& columns,
-                const std::vector<std::string>& types, sql::Statement& query,
-                const std::vector<pg::Parameter>& values) {
-  check_kinds(context, stage.table(), columns, query);
-  if (exec::mentions_engine_function(query.node(), context.functions) ||
-      reads_engine_view(context, query)) {
-    return load_engine_query(context, stage.name(), columns, types, query, values);
-  }
-  resolve_versions(context, query);
-  qualify_media_types(sql::message_of(query.node()), query.arena());
-  const std::string sent = fmt::format("INSERT INTO {} ({}) {}", stage.name(), join(columns, ", "),
-                                       sql::deparse(query.node()));
-  try {
-    context.main.exec_params(sent, values);
-  } catch (const pg::ServerError& error) {
-    if (error.fields().position == 0) throw;
-    throw query_error(context, error, sent, query);
-  }
 }
 
 // SET a = width(clip): whether what the statement changes needs workers or media.
@@ -388,6 +241,7 @@ void run_staged_copy(EngineContext& context, const TableInfo& table, const CopyR
                      std::string_view statement, ResultSink& sink) {
   StagedPlan plan;
   plan.kind = "copy";
+  plan.skip_bad_media = request.skip_bad_media;
   plan.tag = "COPY";
   plan.alias = table.name.name;
   plan.computed = all_computed;
@@ -425,9 +279,9 @@ void resume_staged(EngineContext& context, std::int64_t tree_id, std::int64_t op
   try {
     std::set<std::string> media;
     for (const ColumnInfo* column : table->visible_columns()) media.insert(column->name);
-    stage.take_media(media, sink);
+    stage.take_media(media, false, sink);
     stage.compute(stage.kept_plan(), sink);
-    finish(context, plan, publish_or_step_back(context, table, stage, operation, plan, sink), sink);
+    publish_staged(context, table, stage, operation, plan, sink);
   } catch (const Error& error) {
     if (context.main.is_alive()) context.log.fail(operation, "interrupted", error.message());
     throw;

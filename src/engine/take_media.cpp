@@ -38,8 +38,28 @@ ValueType value_type(const ColumnInfo& column) {
   return ValueType::kNull;
 }
 
-// Decodes each object once, in the workers; the first that is not whole stops the statement.
-void validate(EngineContext& context, const ColumnInfo& column, std::vector<Taken>& batch) {
+struct BadFile {
+  std::string given;
+  std::string message;
+};
+
+[[noreturn]] void refuse(const ColumnInfo& column, const BadFile& file) {
+  throw Error(ErrorCode::kInvalidInput,
+              fmt::format("{} cannot be taken into column \"{}\": {}", file.given, column.name,
+                          file.message),
+              fmt::format("the file is damaged or is no {}; nothing was changed", column.type));
+}
+
+void leave_out(EngineContext& context, const ColumnInfo& column, const std::string& stage_name,
+               const std::string& given, const std::string& why, ResultSink& sink) {
+  context.main.exec_params(
+      fmt::format("DELETE FROM {} WHERE {} = $1", stage_name, column.physical), {given});
+  sink.notice(fmt::format("{} was left out: {}", given, why));
+}
+
+// Decodes each object once, in the workers. Those that are not whole are taken out of the batch
+// and given back.
+std::vector<BadFile> validate(EngineContext& context, const ColumnInfo& column, std::vector<Taken>& batch) {
   const std::string kind(catalog::media_kind_name(*column.media_kind()));
   Fragment argument;
   argument.argument = 0;
@@ -54,15 +74,18 @@ void validate(EngineContext& context, const ColumnInfo& column, std::vector<Take
     rows.arguments[0].push_back(std::move(value));
   }
   const BatchResult results = context.pool().evaluate({probe}, rows, context.stop.get_token());
+  std::vector<BadFile> bad;
+  std::vector<Taken> good;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (const auto* failure = std::get_if<CellFailure>(&results[0][i])) {
-      throw Error(ErrorCode::kInvalidInput,
-                  fmt::format("{} cannot be taken into column \"{}\": {}", batch[i].given,
-                              column.name, failure->message),
-                  fmt::format("the file is damaged or is no {}; nothing was changed", kind));
+      bad.push_back({batch[i].given, failure->message});
+      continue;
     }
     batch[i].facts = std::get<Value>(results[0][i]).text;
+    good.push_back(std::move(batch[i]));
   }
+  batch = std::move(good);
+  return bad;
 }
 
 void keep(EngineContext& context, const ColumnInfo& column, const std::string& stage_name,
@@ -94,7 +117,7 @@ void keep(EngineContext& context, const ColumnInfo& column, const std::string& s
 }  // namespace
 
 void take_staged_media(EngineContext& context, const TableInfo& table, const ColumnInfo& column,
-                       const std::string& stage_name, ResultSink& sink) {
+                       const std::string& stage_name, bool skip_bad, ResultSink& sink) {
   const bool check = context.config.text("media.validate") == "write";
   const MediaIngest ingest(context.media, context.url_cache(),
                            {std::filesystem::current_path(), UrlPolicy::kTakeIn, true}, {});
@@ -109,10 +132,24 @@ void take_staged_media(EngineContext& context, const TableInfo& table, const Col
   for (int row = 0; row < waiting.rows(); ++row) {
     context.check_stop();
     const std::string given(waiting.text(row, 0));
-    batch.push_back({given, ingest.take(given, kind_of(column), column.name,
-                                        context.stop.get_token()), {}});
+    try {
+      batch.push_back({given, ingest.take(given, kind_of(column), column.name,
+                                          context.stop.get_token()), {}});
+    } catch (const Error& error) {
+      if (!skip_bad || error.code() == ErrorCode::kDiskFull ||
+          error.code() == ErrorCode::kInterrupted) {
+        throw;
+      }
+      leave_out(context, column, stage_name, given, error.message(), sink);
+    }
     if (batch.size() < kFilesPerBatch && row + 1 < waiting.rows()) continue;
-    if (check) validate(context, column, batch);
+    if (check) {
+      const std::vector<BadFile> bad = validate(context, column, batch);
+      if (!bad.empty() && !skip_bad) refuse(column, bad.front());
+      for (const BadFile& file : bad) {
+        leave_out(context, column, stage_name, file.given, file.message, sink);
+      }
+    }
     keep(context, column, stage_name, batch);
     progress.done += batch.size();
     sink.progress(progress);
