@@ -80,9 +80,9 @@ TEST(Process, AMissingProgramIsAnError) {
 
 TEST(Process, AClearedEnvironmentLeaksNothing) {
   ::setenv("COPPICE_TEST_SECRET", "canary", 1);
-  const RunResult result = run_program(
-      {.argv = {"env"}, .environment = {{"GIVEN", "1"}}, .clear_environment = true},
-      milliseconds(5000));
+  const RunResult result =
+      run_program({.argv = {"env"}, .environment = {{"GIVEN", "1"}}, .clear_environment = true},
+                  milliseconds(5000));
   EXPECT_EQ(result.output.find("canary"), std::string::npos);
   EXPECT_NE(result.output.find("GIVEN=1"), std::string::npos);
 }

@@ -193,8 +193,9 @@ ChildProcess ChildProcess::start(const ChildOptions& options) {
   if (count == sizeof failure) {
     child.wait();
     const std::string reason = std::strerror(failure.number);
-    const std::string doing =
-        std::string(failure.step) == "run" ? "" : std::string(" (it could not ") + failure.step + ")";
+    const std::string doing = std::string(failure.step) == "run"
+                                  ? ""
+                                  : std::string(" (it could not ") + failure.step + ")";
     throw Error(failure.number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo,
                 "cannot run " + options.argv[0] + doing + ": " + reason);
   }

@@ -34,7 +34,7 @@ Account current_account();
 enum class Pipe { kInherit, kNull, kPipe };
 
 struct ChildOptions {
-  std::vector<std::string> argv;  // argv[0] is a path, or a name looked up on PATH
+  std::vector<std::string> argv;                   // argv[0] is a path, or a name looked up on PATH
   std::map<std::string, std::string> environment;  // added to what is inherited
   bool clear_environment = false;                  // inherit nothing but PATH, LANG, LC_*, TZ
   std::optional<Account> account;
@@ -42,10 +42,10 @@ struct ChildOptions {
   Pipe input = Pipe::kNull;
   Pipe output = Pipe::kInherit;
   Pipe errors = Pipe::kInherit;
-  bool dies_with_parent = true;       // PR_SET_PDEATHSIG of the starting thread
-  bool new_session = false;           // setsid: for a server that outlives us
-  bool no_new_privileges = false;     // PR_SET_NO_NEW_PRIVS: no set-uid program gains it anything
-  bool no_network = false;            // a network namespace of its own where the kernel allows it
+  bool dies_with_parent = true;    // PR_SET_PDEATHSIG of the starting thread
+  bool new_session = false;        // setsid: for a server that outlives us
+  bool no_new_privileges = false;  // PR_SET_NO_NEW_PRIVS: no set-uid program gains it anything
+  bool no_network = false;         // a network namespace of its own where the kernel allows it
   std::optional<rlim_t> memory_limit_bytes;  // RLIMIT_AS
   std::optional<rlim_t> file_limit_bytes;    // RLIMIT_FSIZE
 };

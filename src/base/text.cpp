@@ -79,7 +79,8 @@ LineColumn line_column(std::string_view text, std::size_t byte_offset) {
 std::optional<std::string> nearest_name(std::string_view name,
                                         std::span<const std::string> candidates) {
   const std::string wanted = lower(name.substr(0, 128));
-  std::size_t best_distance = (wanted.size() < 4 ? 1 : std::max<std::size_t>(2, wanted.size() / 3)) + 1;
+  std::size_t best_distance =
+      (wanted.size() < 4 ? 1 : std::max<std::size_t>(2, wanted.size() / 3)) + 1;
   std::optional<std::string> best;
   for (const std::string& candidate : candidates) {
     const std::size_t distance =
@@ -141,7 +142,8 @@ std::string human_bytes(std::uint64_t size_bytes) {
     amount /= 1024;
     ++unit;
   }
-  return unit == 0 ? fmt::format("{} B", size_bytes) : fmt::format("{:.1f} {}", amount, kUnits[unit]);
+  return unit == 0 ? fmt::format("{} B", size_bytes)
+                   : fmt::format("{:.1f} {}", amount, kUnits[unit]);
 }
 
 std::string human_seconds(double seconds) {

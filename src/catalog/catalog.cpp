@@ -152,7 +152,8 @@ TablePointer Catalog::load_table(std::int64_t table_id) {
                   "ORDER BY position, state DESC",
                   kColumnFields),
       {id});
-  for (int row = 0; row < columns.rows(); ++row) table->columns.push_back(read_column(columns, row));
+  for (int row = 0; row < columns.rows(); ++row)
+    table->columns.push_back(read_column(columns, row));
   const Result constraints = connection_.exec_cached(
       "SELECT constraint_id, name, kind, columns, expression, store_name FROM coppice.constraints "
       "WHERE table_id = $1 ORDER BY constraint_id",
@@ -216,8 +217,7 @@ std::vector<sql::QualifiedName> Catalog::all_views() {
 }
 
 bool Catalog::has_schema(const std::string& schema) {
-  return connection_
-             .exec_cached("SELECT 1 FROM coppice.schemas WHERE schema_name = $1", {schema})
+  return connection_.exec_cached("SELECT 1 FROM coppice.schemas WHERE schema_name = $1", {schema})
              .rows() > 0;
 }
 
@@ -230,9 +230,9 @@ std::vector<std::string> Catalog::all_schemas() {
 }
 
 VersionInfo Catalog::version_info(const TableInfo& table, std::int64_t version) {
-  const Result found = connection_.exec_cached(
-      fmt::format("{} AND v.version = $2", kSelectVersion),
-      {std::to_string(table.tree_id), std::to_string(version)});
+  const Result found =
+      connection_.exec_cached(fmt::format("{} AND v.version = $2", kSelectVersion),
+                              {std::to_string(table.tree_id), std::to_string(version)});
   if (found.rows() == 0) {
     const Result range = connection_.exec_cached(
         "SELECT floor_version, version FROM coppice.trees WHERE tree_id = $1",
@@ -240,12 +240,12 @@ VersionInfo Catalog::version_info(const TableInfo& table, std::int64_t version) 
     const std::int64_t first = range.rows() > 0 ? range.integer(0, 0) : 0;
     const std::int64_t last = range.rows() > 0 ? range.integer(0, 1) : 0;
     const bool pruned = version < first && version >= 0;
-    throw Error(ErrorCode::kNotFound,
-                fmt::format("version {} of table {} {}", version, table.user_name(),
-                            pruned ? "was pruned" : "does not exist"),
-                fmt::format("its {} version is {}; see: coppice history {}",
-                            pruned ? "earliest" : "newest", pruned ? first : last,
-                            table.user_name()));
+    throw Error(
+        ErrorCode::kNotFound,
+        fmt::format("version {} of table {} {}", version, table.user_name(),
+                    pruned ? "was pruned" : "does not exist"),
+        fmt::format("its {} version is {}; see: coppice history {}", pruned ? "earliest" : "newest",
+                    pruned ? first : last, table.user_name()));
   }
   return read_version(found, 0);
 }

@@ -1,6 +1,7 @@
 #include "catalog/error_translation.h"
 
 #include <fmt/core.h>
+
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -25,7 +26,9 @@ const ColumnInfo* column_of_physical(const TableInfo& table, std::string_view ph
 std::string with_user_columns(const TableInfo& table, const std::string& text) {
   std::string result;
   std::size_t at = 0;
-  const auto is_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; };
+  const auto is_word = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+  };
   while (at < text.size()) {
     std::size_t end = at;
     while (end < text.size() && is_word(text[end])) ++end;
@@ -82,7 +85,8 @@ std::string describe_row(const TableInfo& table, const std::string& row_json) {
   for (const ColumnInfo* column : shown) {
     if (column == nullptr || !row.contains(column->physical)) continue;
     const nlohmann::json& value = row[column->physical];
-    parts.push_back(column->name + " = " + (value.is_string() ? value.get<std::string>() : value.dump()));
+    parts.push_back(column->name + " = " +
+                    (value.is_string() ? value.get<std::string>() : value.dump()));
   }
   return "the row with " + join(parts, ", ");
 }
@@ -95,11 +99,12 @@ Error translate(const pg::ServerError& error, const TableInfo& table) {
   std::string hint = error.hint();
   if (fields.sqlstate == "CP003") {
     const ColumnInfo* column = column_of_physical(table, fields.column);
-    return Error(ErrorCode::kComputation,
-                 fmt::format("computed column \"{}\" failed for {}: {}",
-                             column != nullptr ? column->name : fields.column,
-                             describe_row(table, fields.detail), fields.primary),
-                 "correct the row, or let such cells be NULL: ALTER COLUMN … SET (on_error = 'ignore')");
+    return Error(
+        ErrorCode::kComputation,
+        fmt::format("computed column \"{}\" failed for {}: {}",
+                    column != nullptr ? column->name : fields.column,
+                    describe_row(table, fields.detail), fields.primary),
+        "correct the row, or let such cells be NULL: ALTER COLUMN … SET (on_error = 'ignore')");
   }
   const std::string where_in_file =
       !table.store.empty() && fields.context.starts_with("COPY ")
@@ -109,7 +114,8 @@ Error translate(const pg::ServerError& error, const TableInfo& table) {
     const bool by_existing_rows =
         fields.primary.find("is violated by some row") != std::string::npos;
     const std::string not_null_prefix = table.store + "_";
-    if (fields.constraint.ends_with("_not_null") && fields.constraint.starts_with(not_null_prefix)) {
+    if (fields.constraint.ends_with("_not_null") &&
+        fields.constraint.starts_with(not_null_prefix)) {
       const std::string physical = fields.constraint.substr(
           not_null_prefix.size(), fields.constraint.size() - not_null_prefix.size() - 9);
       if (const ColumnInfo* column = column_of_physical(table, physical)) {
@@ -126,16 +132,17 @@ Error translate(const pg::ServerError& error, const TableInfo& table) {
     for (const ConstraintInfo& constraint : table.constraints) {
       if (constraint.store_name != fields.constraint) continue;
       if (by_existing_rows) {
-        return Error(ErrorCode::kConstraint,
-                     fmt::format("check constraint \"{}\" of relation \"{}\" is violated by some row",
-                                 constraint.name, relation),
-                     hint);
+        return Error(
+            ErrorCode::kConstraint,
+            fmt::format("check constraint \"{}\" of relation \"{}\" is violated by some row",
+                        constraint.name, relation),
+            hint);
       }
-      return Error(ErrorCode::kConstraint,
-                   fmt::format("new row for relation \"{}\" violates check constraint \"{}\": {}{}",
-                               relation, constraint.name, constraint.expression.value_or(""),
-                               where_in_file),
-                   hint);
+      return Error(
+          ErrorCode::kConstraint,
+          fmt::format("new row for relation \"{}\" violates check constraint \"{}\": {}{}",
+                      relation, constraint.name, constraint.expression.value_or(""), where_in_file),
+          hint);
     }
   }
   if (fields.sqlstate == "23505") {

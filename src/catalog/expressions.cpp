@@ -21,9 +21,8 @@ std::string column_of(const TableInfo& table, const PgQuery__ColumnRef& referenc
   const bool qualified = names.size() > 1;
   if (names.back() == "*" || names.size() > 3 ||
       (qualified && names[names.size() - 2] != table.name.name)) {
-    throw Error(ErrorCode::kNotFound,
-                fmt::format("\"{}\" is not a column of table {}", join(names, "."),
-                            table.user_name()));
+    throw Error(ErrorCode::kNotFound, fmt::format("\"{}\" is not a column of table {}",
+                                                  join(names, "."), table.user_name()));
   }
   return names.back();
 }
@@ -32,8 +31,8 @@ const ColumnInfo& find_column(const TableInfo& table, const std::string& name) {
   if (const ColumnInfo* column = table.find_column(name)) return *column;
   std::vector<std::string> names;
   for (const ColumnInfo* column : table.visible_columns()) names.push_back(column->name);
-  throw Error(ErrorCode::kNotFound,
-              fmt::format("column \"{}\" does not exist", name), did_you_mean(name, names));
+  throw Error(ErrorCode::kNotFound, fmt::format("column \"{}\" does not exist", name),
+              did_you_mean(name, names));
 }
 
 std::optional<std::string> refused_form(sql::Message& message) {

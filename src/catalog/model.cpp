@@ -29,9 +29,12 @@ std::optional<MediaKind> media_kind_of_type(std::string_view type_name) {
 
 std::string_view constraint_kind_name(ConstraintKind kind) {
   switch (kind) {
-    case ConstraintKind::kPrimaryKey: return "primary key";
-    case ConstraintKind::kUnique: return "unique";
-    case ConstraintKind::kCheck: return "check";
+    case ConstraintKind::kPrimaryKey:
+      return "primary key";
+    case ConstraintKind::kUnique:
+      return "unique";
+    case ConstraintKind::kCheck:
+      return "check";
   }
   return "check";
 }

@@ -55,7 +55,7 @@ struct ConstraintInfo {
   std::int64_t id = 0;
   std::string name;
   ConstraintKind kind = ConstraintKind::kCheck;
-  std::vector<std::int64_t> columns;     // column ids in key order
+  std::vector<std::int64_t> columns;      // column ids in key order
   std::optional<std::string> expression;  // of a check
   std::string store_name;
 };

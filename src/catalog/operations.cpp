@@ -85,8 +85,7 @@ void OperationLog::fail(const Operation& operation, std::string_view state,
        cut_statement(message)});
 }
 
-void OperationLog::set_progress(const Operation& operation, std::int64_t done,
-                                std::int64_t total) {
+void OperationLog::set_progress(const Operation& operation, std::int64_t done, std::int64_t total) {
   connection_.exec_cached(
       "UPDATE coppice.operations SET progress_done = $3, progress_total = $4 "
       "WHERE tree_id = $1 AND op_id = $2",

@@ -34,8 +34,8 @@ std::string physical_list(const TableInfo& table, const std::vector<std::int64_t
 
 // One computed column in the body of the trigger.
 std::string computation(const TableInfo& table, const ColumnInfo& column) {
-  const std::string assignment = fmt::format(
-      "NEW.{} := {};", column.physical, in_store_names(table, *column.expression, "new"));
+  const std::string assignment = fmt::format("NEW.{} := {};", column.physical,
+                                             in_store_names(table, *column.expression, "new"));
   std::string body;
   if (column.on_error == OnError::kIgnore) {
     body = fmt::format(
@@ -54,8 +54,9 @@ std::string computation(const TableInfo& table, const ColumnInfo& column) {
         "    ELSE\n      {0}\n    END IF;\n",
         assignment, quote_literal(column.physical));
   }
-  return fmt::format("  IF wanted IS NULL OR wanted = '' OR wanted LIKE '%,{},%' THEN\n{}  END IF;\n",
-                     column.physical, body);
+  return fmt::format(
+      "  IF wanted IS NULL OR wanted = '' OR wanted LIKE '%,{},%' THEN\n{}  END IF;\n",
+      column.physical, body);
 }
 
 // Computed columns in an order in which each comes after those it reads.
@@ -104,9 +105,9 @@ std::string add_physical_column(const TableInfo& table, const ColumnInfo& column
 }
 
 std::string add_not_null(const TableInfo& table, const ColumnInfo& column) {
-  return fmt::format("ALTER TABLE {} ADD CONSTRAINT {}_{}_not_null CHECK (_to <> {} OR {} IS NOT NULL)",
-                     table.store_table(), table.store, column.physical, kCurrentText,
-                     column.physical);
+  return fmt::format(
+      "ALTER TABLE {} ADD CONSTRAINT {}_{}_not_null CHECK (_to <> {} OR {} IS NOT NULL)",
+      table.store_table(), table.store, column.physical, kCurrentText, column.physical);
 }
 
 std::string drop_not_null(const TableInfo& table, const ColumnInfo& column) {
@@ -135,8 +136,9 @@ std::string drop_constraint(const TableInfo& table, const ConstraintInfo& constr
 std::string working_view(const TableInfo& table) {
   std::string columns = select_list(table.visible_columns());
   if (!columns.empty()) columns += ", ";
-  return fmt::format("CREATE OR REPLACE VIEW {} AS SELECT {}_row, _from, _to FROM {} WHERE _to = {}",
-                     table.working_view(), columns, table.store_table(), kCurrentText);
+  return fmt::format(
+      "CREATE OR REPLACE VIEW {} AS SELECT {}_row, _from, _to FROM {} WHERE _to = {}",
+      table.working_view(), columns, table.store_table(), kCurrentText);
 }
 
 std::string user_view(const TableInfo& table, bool replace) {
@@ -170,8 +172,7 @@ std::vector<std::string> compute_trigger(const TableInfo& table) {
     return {fmt::format("DROP TRIGGER IF EXISTS compute ON {}", table.store_table()),
             fmt::format("DROP FUNCTION IF EXISTS {}", function)};
   }
-  std::string body =
-      "DECLARE\n  wanted text := current_setting('coppice.compute', true);\nBEGIN\n";
+  std::string body = "DECLARE\n  wanted text := current_setting('coppice.compute', true);\nBEGIN\n";
   for (const ColumnInfo* column : in_dependency_order(table, computed)) {
     body += computation(table, *column);
   }

@@ -110,8 +110,11 @@ void add_table_column(const Altering& altering, const PgQuery__AlterTableCmd& co
                                 column.info.name),
                     "add it without the default, UPDATE it, then ALTER COLUMN … SET DEFAULT");
   }
-  FillRequest request{altering.table, FillKind::kAddColumn, {column},
-                      std::string(altering.statement.text()), altering.statement.source()};
+  FillRequest request{altering.table,
+                      FillKind::kAddColumn,
+                      {column},
+                      std::string(altering.statement.text()),
+                      altering.statement.source()};
   fill_column(altering.context, request, altering.sink);
   if (draft.constraints.empty()) return;
   altering.change("add constraint", [&](SchemaChange& change) {
@@ -165,8 +168,7 @@ void drop_column(const Altering& altering, const PgQuery__AlterTableCmd& command
                       "drop the table");
     }
     const bool cascade = command.behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE;
-    refuse_if_needed(altering, change.table,
-                     *change.table.find_column(column.name), cascade);
+    refuse_if_needed(altering, change.table, *change.table.find_column(column.name), cascade);
     if (column.not_null) connection.exec(catalog::drop_not_null(change.table, column));
     std::erase_if(change.table.constraints, [&](const ConstraintInfo& constraint) {
       const auto& ids = constraint.columns;
@@ -205,9 +207,9 @@ void set_default(const Altering& altering, const PgQuery__AlterTableCmd& command
       column.default_sql = sql::deparse_expression(command.def);
       catalog::check_expression_form(*column.default_sql, "default");
     }
-    altering.context.main.exec(fmt::format(
-        "ALTER TABLE {} ALTER {} {}", change.table.store_table(), column.physical,
-        column.default_sql ? "SET DEFAULT " + *column.default_sql : "DROP DEFAULT"));
+    altering.context.main.exec(
+        fmt::format("ALTER TABLE {} ALTER {} {}", change.table.store_table(), column.physical,
+                    column.default_sql ? "SET DEFAULT " + *column.default_sql : "DROP DEFAULT"));
     describe_anew(altering.context, change, column);
   });
 }
@@ -244,10 +246,10 @@ void alter_type(const Altering& altering, const PgQuery__AlterTableCmd& command)
   const TablePointer table = altering.context.catalog.table(altering.table);
   const ColumnInfo& column = column_named(*table, command.name, altering.statement, -1);
   if (column.computed()) {
-    altering.refuse(ErrorCode::kUnsupported,
-                    fmt::format("the type of computed column \"{}\" follows its expression",
-                                column.name),
-                    "drop the column and add it with the new type");
+    altering.refuse(
+        ErrorCode::kUnsupported,
+        fmt::format("the type of computed column \"{}\" follows its expression", column.name),
+        "drop the column and add it with the new type");
   }
   for (const ColumnInfo* other : table->visible_columns()) {
     if (!other->computed()) continue;
@@ -271,8 +273,11 @@ void alter_type(const Altering& altering, const PgQuery__AlterTableCmd& command)
       definition.raw_default != nullptr
           ? sql::deparse_expression(definition.raw_default)
           : quoted;  // as an assignment: what does not fit fails, and is not cut
-  FillRequest request{altering.table, FillKind::kChangeType, {draft},
-                      std::string(altering.statement.text()), altering.statement.source()};
+  FillRequest request{altering.table,
+                      FillKind::kChangeType,
+                      {draft},
+                      std::string(altering.statement.text()),
+                      altering.statement.source()};
   fill_column(altering.context, request, altering.sink);
 }
 
@@ -283,8 +288,9 @@ void add_table_constraint(const Altering& altering, const PgQuery__AlterTableCmd
     ConstraintDraft& constraint = draft.constraints[0];
     const bool primary = constraint.kind == catalog::ConstraintKind::kPrimaryKey;
     if (primary && change.table.primary_key() != nullptr) {
-      altering.refuse(ErrorCode::kAlreadyExists,
-                      fmt::format("table \"{}\" has a primary key already", change.table.name.name));
+      altering.refuse(
+          ErrorCode::kAlreadyExists,
+          fmt::format("table \"{}\" has a primary key already", change.table.name.name));
     }
     for (const std::string& name : constraint.columns) {
       ColumnInfo& column = find(change, altering, name);
@@ -321,13 +327,20 @@ void drop_table_constraint(const Altering& altering, const PgQuery__AlterTableCm
 
 void run_command(const Altering& altering, const PgQuery__AlterTableCmd& command) {
   switch (command.subtype) {
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_AddColumn: return add_table_column(altering, command);
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_DropColumn: return drop_column(altering, command);
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_ColumnDefault: return set_default(altering, command);
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetNotNull: return set_not_null(altering, command, true);
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_DropNotNull: return set_not_null(altering, command, false);
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetOptions: return set_options(altering, command);
-    case PG_QUERY__ALTER_TABLE_TYPE__AT_AlterColumnType: return alter_type(altering, command);
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_AddColumn:
+      return add_table_column(altering, command);
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_DropColumn:
+      return drop_column(altering, command);
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_ColumnDefault:
+      return set_default(altering, command);
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetNotNull:
+      return set_not_null(altering, command, true);
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_DropNotNull:
+      return set_not_null(altering, command, false);
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetOptions:
+      return set_options(altering, command);
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_AlterColumnType:
+      return alter_type(altering, command);
     case PG_QUERY__ALTER_TABLE_TYPE__AT_AddConstraint:
       return add_table_constraint(altering, command);
     case PG_QUERY__ALTER_TABLE_TYPE__AT_DropConstraint:
@@ -382,8 +395,8 @@ std::int64_t change_expression(EngineContext& context, const sql::QualifiedName&
   sql::Statement parsed = sql::parse_expression(expression);
   draft.info.expression = sql::deparse_expression(parsed.node());
   catalog::check_expression_form(*draft.info.expression, "computed column");
-  FillRequest request{table->name, FillKind::kChangeExpression, {draft}, std::string(statement),
-                      {expression, {}}};
+  FillRequest request{
+      table->name, FillKind::kChangeExpression, {draft}, std::string(statement), {expression, {}}};
   // What is computed from it follows, in the same operation.
   for (const ColumnInfo* dependent : affected_columns(*table, {column_name})) {
     if (dependent == column) continue;

@@ -22,8 +22,8 @@ exec::ColumnKinds kinds_of(const Columns& columns, const catalog::ConstraintInfo
     exec::ColumnKind kind;
     kind.name = column.name;
     kind.kind = column.media_kind();
-    kind.key = key != nullptr &&
-               std::count(key->columns.begin(), key->columns.end(), column.id) > 0;
+    kind.key =
+        key != nullptr && std::count(key->columns.begin(), key->columns.end(), column.id) > 0;
     kinds.push_back(std::move(kind));
   }
   return kinds;
@@ -79,8 +79,8 @@ BoundExpression bind_column_expression(EngineContext& context, const TableInfo& 
                                        const ColumnInfo& column) {
   BoundExpression bound{sql::parse_expression(*column.expression), {}, false};
   CatalogKinds relations(context);
-  exec::BindContext binding{bound.expression.arena(), context.functions, relations,
-                            bound.expression.source(), 0, {}};
+  exec::BindContext binding{
+      bound.expression.arena(), context.functions, relations, bound.expression.source(), 0, {}};
   const exec::Scope scope = exec::Scope::of_table(table.name.name, column_kinds(table));
   exec::bind_expression(bound.expression.root(), scope, binding);
   bound.uses_engine = binding.engine_calls > 0;

@@ -32,7 +32,8 @@ std::string csv_field(const std::optional<std::string>& value) {
 
 std::string csv_row(const std::vector<std::optional<std::string>>& values) {
   std::string row;
-  for (const auto& value : values) row += (row.empty() && &value == values.data() ? "" : ",") + csv_field(value);
+  for (const auto& value : values)
+    row += (row.empty() && &value == values.data() ? "" : ",") + csv_field(value);
   return row + "\n";
 }
 
@@ -164,9 +165,10 @@ class JsonLines {
       }
       for (const auto& [key, value] : object_.items()) {
         if (std::find(columns_.begin(), columns_.end(), key) != columns_.end()) continue;
-        throw Error(ErrorCode::kInvalidInput,
-                    fmt::format("{}, line {}: key \"{}\" is not in the first line", name_, line_, key),
-                    did_you_mean(key, columns_));
+        throw Error(
+            ErrorCode::kInvalidInput,
+            fmt::format("{}, line {}: key \"{}\" is not in the first line", name_, line_, key),
+            did_you_mean(key, columns_));
       }
       piece_ += csv_row(values);
       read_line();
@@ -289,8 +291,8 @@ void bulk_insert(EngineContext& context, const std::string& table_name,
   CopyRequest request = options.format == InsertFormat::kCsv     ? csv_request(options)
                         : options.format == InsertFormat::kJsonl ? jsonl_request(options, *table)
                                                                  : folder_request(options, *table);
-  const std::string source = options.format == InsertFormat::kFolder ? options.folder.string()
-                                                                     : options.input_name;
+  const std::string source =
+      options.format == InsertFormat::kFolder ? options.folder.string() : options.input_name;
   const std::string statement =
       fmt::format("coppice insert {} --from {}", table->user_name(), source);
   try {

@@ -30,8 +30,8 @@ std::int64_t next_id(EngineContext& context) {
 void make_sequence(EngineContext& context, const TableInfo& table, ColumnInfo& column,
                    const std::string& options) {
   column.sequence = fmt::format("{}_{}_seq", table.store_table(), column.physical);
-  const std::string type = column.type == "smallint" || column.type == "integer" ? column.type
-                                                                                  : "bigint";
+  const std::string type =
+      column.type == "smallint" || column.type == "integer" ? column.type : "bigint";
   context.main.exec(fmt::format("CREATE SEQUENCE {} AS {} {}", *column.sequence, type, options));
   column.default_sql = std::nullopt;
 }
@@ -58,9 +58,9 @@ void refuse_cycle(const TableInfo& table, const ColumnInfo& start, const sql::So
   const ColumnInfo* present = table.find_column(start.name);
   if (present != nullptr && present->id == start.id && !present->computed()) return;
   if (!visit(start)) return;
-  throw sql::error_at(ErrorCode::kRefused, source, location,
-                      fmt::format("computed columns depend on each other in a cycle: {}",
-                                  join(path, " → ")));
+  throw sql::error_at(
+      ErrorCode::kRefused, source, location,
+      fmt::format("computed columns depend on each other in a cycle: {}", join(path, " → ")));
 }
 
 }  // namespace
@@ -93,7 +93,8 @@ ColumnInfo& add_column(EngineContext& context, TableInfo& table, const ColumnDra
     }
     ++column.position;
   }
-  if (draft.serial || column.identity) make_sequence(context, table, column, draft.sequence_options);
+  if (draft.serial || column.identity)
+    make_sequence(context, table, column, draft.sequence_options);
   context.main.exec(catalog::add_physical_column(table, column));
   if (column.sequence) {
     context.main.exec(fmt::format("ALTER TABLE {0} ALTER {1} SET DEFAULT nextval('{2}')",
@@ -115,8 +116,8 @@ ConstraintInfo& add_constraint(EngineContext& context, TableInfo& table,
   constraint.name = constraint_name(table.name.name, draft, taken);
   if (std::count(taken.begin(), taken.end(), constraint.name) > 0) {
     throw Error(ErrorCode::kAlreadyExists,
-                fmt::format("constraint \"{}\" for relation \"{}\" already exists",
-                            constraint.name, table.name.name));
+                fmt::format("constraint \"{}\" for relation \"{}\" already exists", constraint.name,
+                            table.name.name));
   }
   constraint.kind = draft.kind;
   constraint.expression = draft.expression;

@@ -81,12 +81,12 @@ ComputedBatch compute_round(EngineContext& context, const TableInfo& table,
       }
       const auto& failure = std::get<CellFailure>(results[i][row]);
       if (column.on_error == catalog::OnError::kAbort) {
-        throw Error(ErrorCode::kComputation,
-                    fmt::format("computed column \"{}\" of {} failed for {}: {} ({})", column.name,
-                                table.user_name(), describe_row(row), failure.message,
-                                failure.type),
-                    "correct the row, or let such cells be NULL: ALTER TABLE … ALTER COLUMN … "
-                    "SET (on_error = 'ignore')");
+        throw Error(
+            ErrorCode::kComputation,
+            fmt::format("computed column \"{}\" of {} failed for {}: {} ({})", column.name,
+                        table.user_name(), describe_row(row), failure.message, failure.type),
+            "correct the row, or let such cells be NULL: ALTER TABLE … ALTER COLUMN … "
+            "SET (on_error = 'ignore')");
       }
       computed.failures.push_back({row, &column, failure});
     }

@@ -69,7 +69,8 @@ FunctionPool& EngineContext::pool() {
     options.worker_count = static_cast<int>(config.integer("workers.count"));
     options.media_folder = config.home() / "media";
     options.account = worker_account();
-    options.memory_limit_bytes = static_cast<std::uint64_t>(config.integer("workers.memory_mb")) << 20;
+    options.memory_limit_bytes = static_cast<std::uint64_t>(config.integer("workers.memory_mb"))
+                                 << 20;
     options.row_timeout = std::chrono::seconds(config.integer("workers.timeout_s"));
     options.environment["COPPICE_MAX_PIXELS"] = config.text("media.max_pixels");
     pool_ = std::make_unique<ProcessPool>(std::move(options));

@@ -22,8 +22,8 @@ using catalog::TableInfo;
 using sql::as;
 
 constexpr std::array<std::string_view, 11> kCopyOptions = {
-    "format",       "header",         "delimiter", "null",       "quote",  "escape",
-    "encoding",     "force_not_null", "force_null", "force_quote", "freeze"};
+    "format",   "header",         "delimiter",  "null",        "quote", "escape",
+    "encoding", "force_not_null", "force_null", "force_quote", "freeze"};
 
 // The columns of FORCE_NULL (a, b); "*" for a star.
 std::string column_list(const PgQuery__CopyStmt& copy, const std::string& option,
@@ -121,10 +121,10 @@ std::string copy_statement(const TableInfo& table, const std::string& store_name
   for (const std::string& name : request.columns) {
     const ColumnInfo* column = table.find_column(name);
     if (column == nullptr) {
-      throw Error(ErrorCode::kNotFound,
-                  fmt::format("column \"{}\" of relation \"{}\" does not exist", name,
-                              table.name.name),
-                  did_you_mean(name, known));
+      throw Error(
+          ErrorCode::kNotFound,
+          fmt::format("column \"{}\" of relation \"{}\" does not exist", name, table.name.name),
+          did_you_mean(name, known));
     }
     if (column->computed()) {
       throw Error(ErrorCode::kRefused,
@@ -133,8 +133,8 @@ std::string copy_statement(const TableInfo& table, const std::string& store_name
     }
     physical.push_back(column->physical);
   }
-  std::string sql = fmt::format("COPY {} ({}) FROM STDIN {}", store_name, join(physical, ", "),
-                                request.options);
+  std::string sql =
+      fmt::format("COPY {} ({}) FROM STDIN {}", store_name, join(physical, ", "), request.options);
   if (!request.where.empty()) sql += " WHERE " + catalog::in_store_names(table, request.where);
   return sql;
 }
@@ -185,8 +185,8 @@ std::uint64_t copy_to_file(EngineContext& context, sql::Statement& statement,
   }
   FileDescriptor output(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!output) throw_errno("write " + file.string());
-  pg::CopyOut stream(context.reader(),
-                     fmt::format("COPY {} TO STDOUT {}", source, options_text(copy, statement, nullptr)));
+  pg::CopyOut stream(context.reader(), fmt::format("COPY {} TO STDOUT {}", source,
+                                                   options_text(copy, statement, nullptr)));
   std::uint64_t rows = 0;
   while (const auto piece = stream.read()) {
     if (++rows % 1024 == 0) context.check_stop();

@@ -15,11 +15,11 @@ using DataSource = std::function<std::string_view()>;
 
 // What COPY FROM says, or `insert --from` in its place.
 struct CopyRequest {
-  std::vector<std::string> columns;   // empty: all that are not computed
-  std::string options;                // "(FORMAT csv, HEADER true)"
-  std::string where;                  // a condition over the user's columns; empty: none
-  bool skip_bad_media = false;        // leave rows out whose files cannot be taken
-  std::function<DataSource()> open;   // called again when the statement is repeated
+  std::vector<std::string> columns;  // empty: all that are not computed
+  std::string options;               // "(FORMAT csv, HEADER true)"
+  std::string where;                 // a condition over the user's columns; empty: none
+  bool skip_bad_media = false;       // leave rows out whose files cannot be taken
+  std::function<DataSource()> open;  // called again when the statement is repeated
 };
 
 CopyRequest read_copy(const sql::Statement& statement, const catalog::TableInfo& table);

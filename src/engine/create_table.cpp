@@ -32,17 +32,19 @@ void check_schema(EngineContext& context, const std::string& schema) {
 // Tree, table and version 0.
 void keep_table(EngineContext& context, TableInfo& table, std::string_view statement) {
   pg::Connection& connection = context.main;
-  table.tree_id = connection.exec("INSERT INTO coppice.trees DEFAULT VALUES RETURNING tree_id")
-                      .integer(0, 0);
+  table.tree_id =
+      connection.exec("INSERT INTO coppice.trees DEFAULT VALUES RETURNING tree_id").integer(0, 0);
   table.store = fmt::format("t{}", table.tree_id);
-  table.table_id = connection
-                       .exec_params(
-                           "INSERT INTO coppice.tables (tree_id, schema_name, table_name, store_name) "
-                           "VALUES ($1, $2, $3, $4) RETURNING table_id",
-                           {std::to_string(table.tree_id), table.name.schema, table.name.name, table.store})
-                       .integer(0, 0);
+  table.table_id =
+      connection
+          .exec_params(
+              "INSERT INTO coppice.tables (tree_id, schema_name, table_name, store_name) "
+              "VALUES ($1, $2, $3, $4) RETURNING table_id",
+              {std::to_string(table.tree_id), table.name.schema, table.name.name, table.store})
+          .integer(0, 0);
   connection.exec_params(
-      "INSERT INTO coppice.operations (tree_id, op_id, table_id, table_name, kind, state, statement, "
+      "INSERT INTO coppice.operations (tree_id, op_id, table_id, table_name, kind, state, "
+      "statement, "
       "author, ended_at, version) VALUES ($1, 0, $2, $3, 'create table', 'published', $4, $5, "
       "clock_timestamp(), 0)",
       {std::to_string(table.tree_id), std::to_string(table.table_id),
@@ -144,7 +146,8 @@ void drop_tables(EngineContext& context, sql::Statement& statement, ResultSink& 
   for (const TablePointer& table : tables) {
     alter_in_transaction(context, [&] {
       drop_as_of_views(context, *table);
-      context.main.exec(fmt::format("DROP VIEW {}{}", table->user_name(), cascade ? " CASCADE" : ""));
+      context.main.exec(
+          fmt::format("DROP VIEW {}{}", table->user_name(), cascade ? " CASCADE" : ""));
       context.main.exec("DROP VIEW " + table->working_view());
       context.main.exec("DROP TABLE " + table->store_table());
       context.main.exec(fmt::format("DROP FUNCTION IF EXISTS {}_compute()", table->store_table()));
@@ -175,9 +178,9 @@ void create_schema(EngineContext& context, sql::Statement& statement, ResultSink
                           "CREATE SCHEMA takes a name and nothing else here");
   }
   if (name.starts_with("coppice")) {
-    throw statement.error(ErrorCode::kRefused, -1,
-                          fmt::format("schema names that begin with coppice are reserved: \"{}\"",
-                                      name));
+    throw statement.error(
+        ErrorCode::kRefused, -1,
+        fmt::format("schema names that begin with coppice are reserved: \"{}\"", name));
   }
   if (context.catalog.has_schema(name)) {
     if (!create.if_not_exists) {

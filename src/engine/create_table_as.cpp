@@ -21,17 +21,16 @@ namespace {
 using sql::as;
 
 // The query's columns as a table's; media kinds are kept where they are known.
-TableDraft draft_of(EngineContext& context, sql::Statement& statement,
-                    PgQuery__SelectStmt& select, const PgQuery__IntoClause& into) {
+TableDraft draft_of(EngineContext& context, sql::Statement& statement, PgQuery__SelectStmt& select,
+                    const PgQuery__IntoClause& into) {
   CatalogKinds relations(context);
-  exec::BindContext binding{statement.arena(), context.functions, relations, statement.source(),
-                            0, {}};
+  exec::BindContext binding{
+      statement.arena(), context.functions, relations, statement.source(), 0, {}};
   exec::bind_select(select, binding);
   const auto kinds = exec::columns_of(select, nullptr, binding.kinds());
   resolve_versions(context, statement);
   qualify_media_types(sql::message_of(statement.node()), statement.arena());
-  const std::string sent =
-      sql::deparse(sql::make::wrap(statement.arena(), &select));
+  const std::string sent = sql::deparse(sql::make::wrap(statement.arena(), &select));
   std::vector<pg::Column> columns;
   try {
     columns = context.main.describe(sent).columns;

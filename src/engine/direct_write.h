@@ -26,8 +26,7 @@ class DirectWrite {
   // Runs in the open transaction; counts what it changed. `only_rows_of` restricts it to current
   // rows written by those operations; empty: all rows.
   virtual void write(EngineContext& context, const catalog::Operation& operation,
-                     const std::vector<std::int64_t>& only_rows_of,
-                     catalog::RowCounts& counts) = 0;
+                     const std::vector<std::int64_t>& only_rows_of, catalog::RowCounts& counts) = 0;
   // True when it replaces rows, so that rows changed meanwhile must be looked at again.
   virtual bool replaces_rows() const = 0;
   // Gives RETURNING rows to the sink, after the commit.

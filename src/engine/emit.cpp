@@ -8,20 +8,34 @@ namespace {
 // The types that nearly every column has, by their fixed oids (pg_type.dat).
 const char* common_type_name(pg::TypeOid oid) {
   switch (oid) {
-    case 16: return "boolean";
-    case 17: return "bytea";
-    case 20: return "bigint";
-    case 21: return "smallint";
-    case 23: return "integer";
-    case 114: return "json";
-    case 700: return "real";
-    case 701: return "double precision";
-    case 1082: return "date";
-    case 1114: return "timestamp without time zone";
-    case 1184: return "timestamp with time zone";
-    case 2950: return "uuid";
-    case 3802: return "jsonb";
-    default: return nullptr;
+    case 16:
+      return "boolean";
+    case 17:
+      return "bytea";
+    case 20:
+      return "bigint";
+    case 21:
+      return "smallint";
+    case 23:
+      return "integer";
+    case 114:
+      return "json";
+    case 700:
+      return "real";
+    case 701:
+      return "double precision";
+    case 1082:
+      return "date";
+    case 1114:
+      return "timestamp without time zone";
+    case 1184:
+      return "timestamp with time zone";
+    case 2950:
+      return "uuid";
+    case 3802:
+      return "jsonb";
+    default:
+      return nullptr;
   }
 }
 

@@ -17,8 +17,7 @@ std::vector<ResultColumn> result_columns(EngineContext& context,
                                          const std::vector<pg::Column>& columns);
 void emit_result(EngineContext& context, const pg::Result& result, ResultSink& sink);
 // Several results of one statement, as one set of rows.
-void emit_results(EngineContext& context, const std::vector<pg::Result>& results,
-                  ResultSink& sink);
+void emit_results(EngineContext& context, const std::vector<pg::Result>& results, ResultSink& sink);
 // Returns the number of rows.
 std::uint64_t emit_stream(EngineContext& context, pg::RowStream& stream, ResultSink& sink);
 

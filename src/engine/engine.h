@@ -42,7 +42,7 @@ struct InsertOptions {
   std::filesystem::path folder;   // kFolder: one row a file, into the table's media column
   std::istream* input = nullptr;  // kCsv, kJsonl
   std::string input_name;         // for messages: "films.csv", "standard input"
-  bool ignore_errors = false;     // kFolder: skip files that are not of the column's kind, naming them
+  bool ignore_errors = false;  // kFolder: skip files that are not of the column's kind, naming them
 };
 
 struct StatusReport {
@@ -123,8 +123,8 @@ class Engine {
 
   virtual void media_path(const std::string& value_or_column, ResultSink& sink) = 0;
   virtual void media_cat(const std::string& value, int output_fd) = 0;
-  virtual void media_export(const std::string& value_or_column,
-                            const std::filesystem::path& folder, ResultSink& sink) = 0;
+  virtual void media_export(const std::string& value_or_column, const std::filesystem::path& folder,
+                            ResultSink& sink) = 0;
   virtual void media_gc(bool dry_run, ResultSink& sink) = 0;
 
   virtual StatusReport status() = 0;

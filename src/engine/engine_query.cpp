@@ -57,8 +57,8 @@ struct Prepared {
         throw statement.error(ErrorCode::kUnsupported, -1, "views are nested too deep");
       }
     }
-    exec::BindContext binding{statement.arena(), context.functions, relations, statement.source(),
-                              0, {}};
+    exec::BindContext binding{
+        statement.arena(), context.functions, relations, statement.source(), 0, {}};
     exec::bind_select(query, binding);
     take_media_literals(context, statement, binding.literals);
     resolve_versions(context, statement);
@@ -75,7 +75,8 @@ class EmittingSink final : public exec::RowSink {
   explicit EmittingSink(ResultSink& sink) : sink_(sink) {}
   void begin(std::span<const exec::SelectColumn> columns) override {
     std::vector<ResultColumn> described;
-    for (const exec::SelectColumn& column : columns) described.push_back({column.name, column.type});
+    for (const exec::SelectColumn& column : columns)
+      described.push_back({column.name, column.type});
     sink_.begin_rows(described);
   }
   void row(std::span<const std::optional<std::string_view>> values) override { sink_.row(values); }
@@ -97,9 +98,10 @@ class LoadingSink final : public exec::RowSink {
       names += fmt::format("{}x{}", comma, i);
       casts += fmt::format("{}x{}::{}", comma, i, types[i]);
     }
-    statement_ = fmt::format("INSERT INTO {} ({}) SELECT {} FROM unnest({}) WITH ORDINALITY "
-                             "AS v({}, ord) ORDER BY ord",
-                             into, join(columns, ", "), casts, arrays, names);
+    statement_ = fmt::format(
+        "INSERT INTO {} ({}) SELECT {} FROM unnest({}) WITH ORDINALITY "
+        "AS v({}, ord) ORDER BY ord",
+        into, join(columns, ", "), casts, arrays, names);
   }
   void begin(std::span<const exec::SelectColumn> columns) override {
     if (columns.size() == values_.size()) return;
@@ -137,7 +139,8 @@ exec::SelectOptions options_of(EngineContext& context) {
 PgQuery__SelectStmt& select_of(sql::Statement& statement, sql::Node* node) {
   auto* select = as<PgQuery__SelectStmt>(node);
   if (select == nullptr) {
-    throw statement.error(ErrorCode::kUnsupported, -1, "this statement cannot call engine functions");
+    throw statement.error(ErrorCode::kUnsupported, -1,
+                          "this statement cannot call engine functions");
   }
   return *select;
 }

@@ -75,7 +75,8 @@ void explain_write(EngineContext& context, sql::Statement& statement,
   // The parameters' values are not needed for a plan; NULL stands for each.
   const std::size_t count = context.main.describe(planned).parameters.size();
   const std::vector<pg::Parameter> values(count);
-  emit_result(context, context.main.exec_params("EXPLAIN " + options + " " + planned, values), sink);
+  emit_result(context, context.main.exec_params("EXPLAIN " + options + " " + planned, values),
+              sink);
 }
 
 }  // namespace coppice::engine

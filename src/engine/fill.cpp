@@ -29,9 +29,12 @@ constexpr std::int64_t kUnpublished = -1;  // from_version of a column that is b
 
 std::string kind_name(FillKind kind) {
   switch (kind) {
-    case FillKind::kAddColumn: return "add column";
-    case FillKind::kChangeExpression: return "alter column";
-    case FillKind::kChangeType: return "alter type";
+    case FillKind::kAddColumn:
+      return "add column";
+    case FillKind::kChangeExpression:
+      return "alter column";
+    case FillKind::kChangeType:
+      return "alter type";
   }
   return "fill";
 }
@@ -56,9 +59,9 @@ BegunFill begin_fill(EngineContext& context, const FillRequest& request,
   BegunFill begun;
   alter_in_transaction(context, [&] {
     begun = {};
-    const pg::Result tree = context.main.exec_cached(
-        "SELECT last_op FROM coppice.trees WHERE tree_id = $1 FOR UPDATE",
-        {std::to_string(operation.tree_id)});
+    const pg::Result tree =
+        context.main.exec_cached("SELECT last_op FROM coppice.trees WHERE tree_id = $1 FOR UPDATE",
+                                 {std::to_string(operation.tree_id)});
     context.forget_catalog();
     TableInfo table = *context.catalog.table(request.table);
     refuse_second_fill(table);
@@ -136,16 +139,16 @@ void move_constraints(EngineContext& context, const TableInfo& before, const Tab
     context.main.exec(catalog::add_constraint(now, constraint));
   }
   if (column.sequence) {
-    context.main.exec(fmt::format("ALTER TABLE {0} ALTER {1} SET DEFAULT nextval('{2}'), "
-                                  "ALTER {3} DROP DEFAULT",
-                                  now.store_table(), column.physical, *column.sequence,
-                                  replaced.physical));
+    context.main.exec(
+        fmt::format("ALTER TABLE {0} ALTER {1} SET DEFAULT nextval('{2}'), "
+                    "ALTER {3} DROP DEFAULT",
+                    now.store_table(), column.physical, *column.sequence, replaced.physical));
     context.main.exec(fmt::format("ALTER SEQUENCE {} OWNED BY {}.{}", *column.sequence,
                                   now.store_table(), column.physical));
   } else if (column.default_sql) {
-    context.main.exec(fmt::format("ALTER TABLE {0} ALTER {1} SET DEFAULT {2}, ALTER {3} DROP DEFAULT",
-                                  now.store_table(), column.physical, *column.default_sql,
-                                  replaced.physical));
+    context.main.exec(
+        fmt::format("ALTER TABLE {0} ALTER {1} SET DEFAULT {2}, ALTER {3} DROP DEFAULT",
+                    now.store_table(), column.physical, *column.default_sql, replaced.physical));
   }
 }
 
@@ -244,8 +247,8 @@ std::int64_t fill_column(EngineContext& context, const FillRequest& request, Res
       remove_hidden(context, *context.catalog.table_by_id(operation.table_id));
     }
     const auto* server_error = dynamic_cast<const pg::ServerError*>(&error);
-    const Error told = server_error != nullptr ? ddl_error(*server_error, *table, request.source)
-                                               : error;
+    const Error told =
+        server_error != nullptr ? ddl_error(*server_error, *table, request.source) : error;
     context.log.fail(operation, "failed", told.message());
     throw told;
   }

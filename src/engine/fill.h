@@ -1,8 +1,8 @@
 // Fills: giving existing rows the value of a new physical column, without blocking anybody.
 //
 // Model    begin_fill() adds the hidden column: from then on every operation computes it for the
-//          rows it writes. run_fill() computes it for the rows that were there, range by range of at
-//          most 10,000, each range a short transaction that also keeps the progress; then the
+//          rows it writes. run_fill() computes it for the rows that were there, range by range of
+//          at most 10,000, each range a short transaction that also keeps the progress; then the
 //          column is published. A killed fill is taken up by resume_fills() where it stopped.
 // Errors   kComputation names row, column and cause: the hidden column is then removed again.
 #pragma once

@@ -110,9 +110,9 @@ class Filler {
         fmt::format("{} AND (_from, _row) <= ({}, {})", rows_to_do(), end.from, end.row);
     pg::Savepoint savepoint(context_.main);
     try {
-      const pg::Result updated = context_.main.exec(
-          fmt::format("UPDATE {} SET {} = {} WHERE {}", table_.store_table(), column_.physical,
-                      expression, condition));
+      const pg::Result updated =
+          context_.main.exec(fmt::format("UPDATE {} SET {} = {} WHERE {}", table_.store_table(),
+                                         column_.physical, expression, condition));
       savepoint.release();
       return static_cast<std::int64_t>(updated.affected_rows());
     } catch (const pg::ServerError& error) {
@@ -124,9 +124,9 @@ class Filler {
 
   std::int64_t fill_halves(const std::string& expression, const std::string& condition,
                            const pg::ServerError& error) {
-    const pg::Result rows = context_.main.exec(
-        fmt::format("SELECT _from, _row FROM {} WHERE {} ORDER BY _from, _row",
-                    table_.store_table(), condition));
+    const pg::Result rows =
+        context_.main.exec(fmt::format("SELECT _from, _row FROM {} WHERE {} ORDER BY _from, _row",
+                                       table_.store_table(), condition));
     if (rows.rows() == 0) return 0;
     if (rows.rows() == 1) {
       fail_row(rows.integer(0, 0), rows.integer(0, 1), error);
@@ -154,11 +154,11 @@ class Filler {
       const pg::Result name = context_.main.exec(
           fmt::format("SELECT concat_ws(', ', {}) FROM {} WHERE _from = {} AND _row = {}",
                       fmt::join(fields, ", "), table_.store_table(), from, row));
-      throw Error(ErrorCode::kComputation,
-                  fmt::format("computed column \"{}\" of {} failed for the row with {}: {}",
-                              column_.name, table_.user_name(), name.text(0, 0),
-                              error.fields().primary),
-                  "correct the row, or let such cells be NULL: OPTIONS (on_error 'ignore')");
+      throw Error(
+          ErrorCode::kComputation,
+          fmt::format("computed column \"{}\" of {} failed for the row with {}: {}", column_.name,
+                      table_.user_name(), name.text(0, 0), error.fields().primary),
+          "correct the row, or let such cells be NULL: OPTIONS (on_error 'ignore')");
     }
     note_error(row, error.sqlstate(), error.fields().primary);
   }
@@ -185,11 +185,12 @@ class Filler {
     for (const ColumnInfo* column : naming_columns(table_)) {
       naming += fmt::format(", {}", sql::quote_identifier(column->name));
     }
-    const std::string fields = fmt::format("_from, _row{}, {}", naming, rounds[0].plan.select_list());
+    const std::string fields =
+        fmt::format("_from, _row{}, {}", naming, rounds[0].plan.select_list());
     for (;;) {
-      const pg::Result rows = context_.main.exec(
-          fmt::format("SELECT {} FROM {} WHERE {} ORDER BY _from, _row LIMIT {}", fields, from,
-                      rows_to_do(), kRowsPerBatch));
+      const pg::Result rows =
+          context_.main.exec(fmt::format("SELECT {} FROM {} WHERE {} ORDER BY _from, _row LIMIT {}",
+                                         fields, from, rows_to_do(), kRowsPerBatch));
       if (rows.rows() == 0) return;
       store_batch(rows, compute_batch(rows, rounds[0]));
     }
@@ -255,9 +256,8 @@ class Filler {
 
 }  // namespace
 
-std::int64_t fill_ranges(EngineContext& context, const Operation& operation,
-                         const TableInfo& table, const ColumnInfo& column, FillPosition position,
-                         ResultSink& sink) {
+std::int64_t fill_ranges(EngineContext& context, const Operation& operation, const TableInfo& table,
+                         const ColumnInfo& column, FillPosition position, ResultSink& sink) {
   return Filler(context, operation, table, column, position, sink).run();
 }
 

@@ -9,9 +9,12 @@ namespace {
 
 std::string volatility_name(Volatility volatility) {
   switch (volatility) {
-    case Volatility::kImmutable: return "IMMUTABLE";
-    case Volatility::kStable: return "STABLE";
-    case Volatility::kVolatile: return "VOLATILE";
+    case Volatility::kImmutable:
+      return "IMMUTABLE";
+    case Volatility::kStable:
+      return "STABLE";
+    case Volatility::kVolatile:
+      return "VOLATILE";
   }
   return "VOLATILE";
 }
@@ -19,10 +22,9 @@ std::string volatility_name(Volatility volatility) {
 }  // namespace
 
 void list_functions(ResultSink& sink) {
-  RowsOut rows(sink, {{"function", "text"},
-                      {"result", "text"},
-                      {"volatility", "text"},
-                      {"summary", "text"}});
+  RowsOut rows(
+      sink,
+      {{"function", "text"}, {"result", "text"}, {"volatility", "text"}, {"summary", "text"}});
   for (const Signature& signature : builtin_signatures()) {
     rows.row({exec::printed_signature(signature), sql_type_name(signature.result),
               volatility_name(signature.volatility), signature.summary});

@@ -40,8 +40,9 @@ std::size_t source_width(EngineContext& context, PgQuery__InsertStmt& insert) {
   return context.main.describe(sql::deparse(insert.select_stmt)).columns.size();
 }
 
-void check_given(const ColumnInfo& column, std::size_t index, const std::vector<PgQuery__List*>& rows,
-                 const PgQuery__InsertStmt& insert, const sql::Statement& statement) {
+void check_given(const ColumnInfo& column, std::size_t index,
+                 const std::vector<PgQuery__List*>& rows, const PgQuery__InsertStmt& insert,
+                 const sql::Statement& statement) {
   const bool all_default = !rows.empty() && std::all_of(rows.begin(), rows.end(), [&](auto* row) {
     return index < row->n_items && is_default(row->items[index]);
   });
@@ -57,9 +58,10 @@ void check_given(const ColumnInfo& column, std::size_t index, const std::vector<
   if (column.identity == "always" && !overriding) {
     throw statement.error(
         ErrorCode::kRefused, -1,
-        fmt::format("cannot insert a non-DEFAULT value into column \"{}\": it is an identity column "
-                    "defined as GENERATED ALWAYS",
-                    column.name),
+        fmt::format(
+            "cannot insert a non-DEFAULT value into column \"{}\": it is an identity column "
+            "defined as GENERATED ALWAYS",
+            column.name),
         "leave it out, or use OVERRIDING SYSTEM VALUE");
   }
 }
@@ -111,7 +113,8 @@ void restrict_inference(const TableInfo& table, PgQuery__OnConflictClause& claus
 
 }  // namespace
 
-std::vector<const ColumnInfo*> prepare_insert_columns(EngineContext& context, const TableInfo& table,
+std::vector<const ColumnInfo*> prepare_insert_columns(EngineContext& context,
+                                                      const TableInfo& table,
                                                       sql::Statement& statement) {
   auto& insert = *as<PgQuery__InsertStmt>(statement.node());
   // WITH x … INSERT INTO t SELECT … is INSERT INTO t WITH x … SELECT ….
@@ -142,10 +145,11 @@ std::vector<const ColumnInfo*> prepare_insert_columns(EngineContext& context, co
     }
     columns = width <= plain.size() ? plain : visible;
     if (width > columns.size()) {
-      throw statement.error(ErrorCode::kSyntax, insert.relation->location,
-                            fmt::format("INSERT has more expressions than target columns: {} values, "
-                                        "but table \"{}\" has {} columns",
-                                        width, table.name.name, plain.size()));
+      throw statement.error(
+          ErrorCode::kSyntax, insert.relation->location,
+          fmt::format("INSERT has more expressions than target columns: {} values, "
+                      "but table \"{}\" has {} columns",
+                      width, table.name.name, plain.size()));
     }
     columns.resize(width);
   }
@@ -181,8 +185,8 @@ void DirectInsert::plan(EngineContext& context, const TableInfo& table) {
   if (insert.on_conflict_clause != nullptr) {
     restrict_inference(table, *insert.on_conflict_clause, statement);
   }
-  expand_returning(table, std::string(sql::relation_alias(*insert.relation)), statement, insert.n_returning_list,
-                   insert.returning_list);
+  expand_returning(table, std::string(sql::relation_alias(*insert.relation)), statement,
+                   insert.n_returning_list, insert.returning_list);
   returns_rows_ = insert.n_returning_list > 0;
   use_working_view(table, *insert.relation, statement.arena());
   planned_ = sql::deparse(statement.node());

@@ -38,10 +38,11 @@ bool ensure_reader_role(pg::Connection& connection) {
   try {
     connection.exec(fmt::format("CREATE ROLE {} LOGIN", kReaderRole));
     // A role that is not a superuser must be a member to SET ROLE.
-    connection.exec(fmt::format("DO $$ BEGIN IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = "
-                                "current_user) THEN EXECUTE format('GRANT {} TO %I', current_user);"
-                                " END IF; END $$",
-                                kReaderRole));
+    connection.exec(
+        fmt::format("DO $$ BEGIN IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = "
+                    "current_user) THEN EXECUTE format('GRANT {} TO %I', current_user);"
+                    " END IF; END $$",
+                    kReaderRole));
     savepoint.release();
   } catch (const pg::ServerError&) {
     savepoint.rollback();  // made by another home of this server at this moment
@@ -54,7 +55,8 @@ void grant_reader(pg::Connection& connection) {
   const pg::Result database = connection.exec("SELECT current_database()");
   const std::string quoted = pg::quote_identifier(database.text(0, 0));
   for (const std::string& statement : {
-           fmt::format("GRANT CONNECT, TEMPORARY, CREATE ON DATABASE {} TO {}", quoted, kReaderRole),
+           fmt::format("GRANT CONNECT, TEMPORARY, CREATE ON DATABASE {} TO {}", quoted,
+                       kReaderRole),
            fmt::format("GRANT USAGE ON SCHEMA public, coppice, coppice_asof TO {}", kReaderRole),
            // The catalog is there to be read: history and lineage are SQL too.
            fmt::format("GRANT SELECT ON ALL TABLES IN SCHEMA coppice TO {}", kReaderRole),

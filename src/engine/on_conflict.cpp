@@ -60,9 +60,9 @@ std::vector<Key> conflict_keys(const TableInfo& table, const PgQuery__OnConflict
   for (const Key& key : keys) {
     for (const ColumnInfo* column : key) {
       if (!column->computed()) continue;
-      throw statement.error(ErrorCode::kUnsupported, clause.location,
-                            fmt::format("ON CONFLICT cannot use the computed column \"{}\"",
-                                        column->name));
+      throw statement.error(
+          ErrorCode::kUnsupported, clause.location,
+          fmt::format("ON CONFLICT cannot use the computed column \"{}\"", column->name));
     }
   }
   return keys;
@@ -126,12 +126,12 @@ void update_taken(EngineContext& context, const Stage& stage, const Key& key,
                         : name + "." + sql::quote_identifier(column->name));
   }
   for (const ColumnInfo* column : key) {
-    equal.push_back(fmt::format("{0}.{1} = excluded.{1}", name, sql::quote_identifier(column->name)));
+    equal.push_back(
+        fmt::format("{0}.{1} = excluded.{1}", name, sql::quote_identifier(column->name)));
   }
-  const std::string where =
-      clause.where_clause == nullptr
-          ? ""
-          : " WHERE (" + sql::deparse_expression(clause.where_clause) + ")";
+  const std::string where = clause.where_clause == nullptr
+                                ? ""
+                                : " WHERE (" + sql::deparse_expression(clause.where_clause) + ")";
   context.main.exec_params(
       fmt::format("INSERT INTO {0} (_row, _old, _action, {1}) SELECT {2}._row, {2}._from, 'u', {3} "
                   "FROM {4} AS {2} JOIN (SELECT {5}, _n FROM {0} WHERE _action = 'i') AS excluded "

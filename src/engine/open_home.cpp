@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 
 bool uses_existing_server(const Config& config) { return !config.text("database.url").empty(); }
 
-pg::PrivateServer private_server(const Config& config, std::function<void(const std::string&)> say) {
+pg::PrivateServer private_server(const Config& config,
+                                 std::function<void(const std::string&)> say) {
   pg::PrivateServerOptions options;
   options.home = config.home();
   if (!config.text("database.server_bin").empty()) {
@@ -57,9 +58,10 @@ void make_folders(const Config& config) {
   std::error_code error;
   fs::create_directories(config.home(), error);
   if (error) {
-    throw Error(ErrorCode::kIo, fmt::format("cannot create the home {}: {}", config.home().string(),
-                                            error.message()),
-                "choose another folder with --home or COPPICE_HOME");
+    throw Error(
+        ErrorCode::kIo,
+        fmt::format("cannot create the home {}: {}", config.home().string(), error.message()),
+        "choose another folder with --home or COPPICE_HOME");
   }
   if (::access(config.home().c_str(), W_OK) != 0) {
     throw_errno("write into the home " + config.home().string());

@@ -117,13 +117,12 @@ std::string nearest_hint(EngineContext& context, const pg::ServerError& error) {
 
 Error query_error(EngineContext& context, const pg::ServerError& error, std::string_view sent,
                   const sql::Statement& statement) {
-  const std::ptrdiff_t place =
-      place_in_source(sent, error.fields().position, statement.text());
+  const std::ptrdiff_t place = place_in_source(sent, error.fields().position, statement.text());
   return statement.error(error.code(), place, error.message(), nearest_hint(context, error));
 }
 
-void run_explain(EngineContext& context, sql::Statement& statement,
-                 const SqlParameters& parameters, ResultSink& sink) {
+void run_explain(EngineContext& context, sql::Statement& statement, const SqlParameters& parameters,
+                 ResultSink& sink) {
   auto& explain = *as<PgQuery__ExplainStmt>(statement.node());
   if (as<PgQuery__SelectStmt>(explain.query) == nullptr) {
     return explain_write(context, statement, parameters, sink);

@@ -14,8 +14,8 @@ namespace coppice::engine {
 std::uint64_t run_query(EngineContext& context, sql::Statement& statement,
                         const SqlParameters& parameters, ResultSink& sink);
 
-void run_explain(EngineContext& context, sql::Statement& statement,
-                 const SqlParameters& parameters, ResultSink& sink);
+void run_explain(EngineContext& context, sql::Statement& statement, const SqlParameters& parameters,
+                 ResultSink& sink);
 
 // The nearest name for an unknown table or function; otherwise the server's own hint.
 std::string nearest_hint(EngineContext& context, const pg::ServerError& error);

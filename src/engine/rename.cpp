@@ -57,7 +57,8 @@ void rename_column(EngineContext& context, sql::Statement& statement,
       [&](SchemaChange& change) {
         if (change.table.find_column(old_name) == nullptr) {
           std::vector<std::string> names;
-          for (const ColumnInfo* known : change.table.visible_columns()) names.push_back(known->name);
+          for (const ColumnInfo* known : change.table.visible_columns())
+            names.push_back(known->name);
           throw statement.error(ErrorCode::kNotFound, -1,
                                 fmt::format("column \"{}\" does not exist", old_name),
                                 did_you_mean(old_name, names));
@@ -70,8 +71,7 @@ void rename_column(EngineContext& context, sql::Statement& statement,
         const TableInfo before = change.table;
         for (ColumnInfo& column : change.table.columns) {
           if (column.filling) {
-            throw Error(ErrorCode::kBusy,
-                        fmt::format("column \"{}\" is being filled", column.name),
+            throw Error(ErrorCode::kBusy, fmt::format("column \"{}\" is being filled", column.name),
                         "wait for it: coppice jobs");
           }
           bool changed = column.name == old_name;

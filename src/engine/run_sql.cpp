@@ -5,8 +5,8 @@
 #include "base/text.h"
 #include "engine/alter_table.h"
 #include "engine/copy.h"
-#include "engine/create_table_as.h"
 #include "engine/create_table.h"
+#include "engine/create_table_as.h"
 #include "engine/indexes.h"
 #include "engine/insert.h"
 #include "engine/query.h"
@@ -102,10 +102,18 @@ void copy_from(const Run& run) {
 
 void drop(const Run& run, StatementKind kind) {
   switch (kind) {
-    case StatementKind::kDropTable: drop_tables(run.context, run.statement, run.sink); break;
-    case StatementKind::kDropView: drop_views(run.context, run.statement, run.sink); break;
-    case StatementKind::kDropIndex: drop_indexes(run.context, run.statement, run.sink); break;
-    default: drop_schemas(run.context, run.statement, run.sink); break;
+    case StatementKind::kDropTable:
+      drop_tables(run.context, run.statement, run.sink);
+      break;
+    case StatementKind::kDropView:
+      drop_views(run.context, run.statement, run.sink);
+      break;
+    case StatementKind::kDropIndex:
+      drop_indexes(run.context, run.statement, run.sink);
+      break;
+    default:
+      drop_schemas(run.context, run.statement, run.sink);
+      break;
   }
 }
 
@@ -115,16 +123,21 @@ void run_statement(const Run& run) {
   switch (kind) {
     case StatementKind::kSelect:
     case StatementKind::kValues:
-      return done(fmt::format(
-          "SELECT {}", run_query(run.context, run.statement, run.parameters, run.sink)));
+      return done(fmt::format("SELECT {}",
+                              run_query(run.context, run.statement, run.parameters, run.sink)));
     case StatementKind::kExplain:
       run_explain(run.context, run.statement, run.parameters, run.sink);
       return done("EXPLAIN");
-    case StatementKind::kInsert: return insert(run);
-    case StatementKind::kUpdate: return update(run);
-    case StatementKind::kDelete: return remove(run);
-    case StatementKind::kTruncate: return truncate(run);
-    case StatementKind::kCopyFrom: return copy_from(run);
+    case StatementKind::kInsert:
+      return insert(run);
+    case StatementKind::kUpdate:
+      return update(run);
+    case StatementKind::kDelete:
+      return remove(run);
+    case StatementKind::kTruncate:
+      return truncate(run);
+    case StatementKind::kCopyFrom:
+      return copy_from(run);
     case StatementKind::kCopyTo:
       return done(fmt::format("COPY {}", copy_to_file(run.context, run.statement, run.parameters)));
     case StatementKind::kCreateTable:

@@ -16,11 +16,21 @@ using sql::as;
 
 // What changes how a query runs, not what it means or may do.
 const std::vector<std::string>& allowed_settings() {
-  static const std::vector<std::string> names = {
-      "timezone",          "statement_timeout", "work_mem",        "application_name",
-      "enable_seqscan",    "enable_indexscan",  "enable_hashjoin", "enable_mergejoin",
-      "enable_nestloop",   "max_parallel_workers_per_gather",      "jit",
-      "random_page_cost",  "effective_cache_size", "seed",         "default_text_search_config"};
+  static const std::vector<std::string> names = {"timezone",
+                                                 "statement_timeout",
+                                                 "work_mem",
+                                                 "application_name",
+                                                 "enable_seqscan",
+                                                 "enable_indexscan",
+                                                 "enable_hashjoin",
+                                                 "enable_mergejoin",
+                                                 "enable_nestloop",
+                                                 "max_parallel_workers_per_gather",
+                                                 "jit",
+                                                 "random_page_cost",
+                                                 "effective_cache_size",
+                                                 "seed",
+                                                 "default_text_search_config"};
   return names;
 }
 

@@ -143,8 +143,8 @@ void run_staged_insert(EngineContext& context, const TableInfo& table, sql::Stat
   plan.kind = "insert";
   plan.tag = "INSERT 0";
   plan.alias = sql::relation_alias(*insert.relation);
-  plan.returning = returning_list(table, plan.alias, statement, insert.n_returning_list,
-                                  insert.returning_list);
+  plan.returning =
+      returning_list(table, plan.alias, statement, insert.n_returning_list, insert.returning_list);
   plan.computed = all_computed;
   std::vector<std::string> physical, types;
   for (const ColumnInfo* column : columns) {
@@ -179,8 +179,8 @@ void run_staged_update(EngineContext& context, const TableInfo& table, sql::Stat
   plan.kind = "update";
   plan.tag = "UPDATE";
   plan.alias = sql::relation_alias(*update.relation);
-  plan.returning = returning_list(table, plan.alias, statement, update.n_returning_list,
-                                  update.returning_list);
+  plan.returning =
+      returning_list(table, plan.alias, statement, update.n_returning_list, update.returning_list);
   std::set<std::string> changed;
   for (const Assignment& assignment : assignments) changed.insert(assignment.column->name);
   plan.media = changed;
@@ -200,10 +200,10 @@ void run_staged_update(EngineContext& context, const TableInfo& table, sql::Stat
   }
   plan.load = [&](Stage& stage, const std::vector<std::int64_t>& only_rows) {
     const std::string with = update.with_clause != nullptr ? with_text(*update.with_clause) : "";
-    const std::string text = fmt::format(
-        "{}SELECT DISTINCT ON ({}._row) {}{}", with, alias, join(given, ", "),
-        reading_tail(table, *update.relation, update.n_from_clause, update.from_clause,
-                     update.where_clause, only_rows));
+    const std::string text =
+        fmt::format("{}SELECT DISTINCT ON ({}._row) {}{}", with, alias, join(given, ", "),
+                    reading_tail(table, *update.relation, update.n_from_clause, update.from_clause,
+                                 update.where_clause, only_rows));
     sql::Statement source = parse_generated(text);
     load_query(context, stage, physical, types, source, values);
   };
@@ -226,10 +226,10 @@ void run_staged_delete(EngineContext& context, const TableInfo& table, sql::Stat
   plan.computed = [](const TableInfo&) { return std::vector<const ColumnInfo*>(); };
   const std::string alias = sql::quote_identifier(plan.alias);
   plan.load = [&](Stage& stage, const std::vector<std::int64_t>& only_rows) {
-    const std::string text = fmt::format(
-        "SELECT DISTINCT ON ({0}._row) {0}._row, {0}._from, 'd'{1}", alias,
-        reading_tail(table, *deletion.relation, deletion.n_using_clause, deletion.using_clause,
-                     deletion.where_clause, only_rows));
+    const std::string text =
+        fmt::format("SELECT DISTINCT ON ({0}._row) {0}._row, {0}._from, 'd'{1}", alias,
+                    reading_tail(table, *deletion.relation, deletion.n_using_clause,
+                                 deletion.using_clause, deletion.where_clause, only_rows));
     sql::Statement source = parse_generated(text);
     load_query(context, stage, {"_row", "_old", "_action"}, {"bigint", "bigint", "\"char\""},
                source, values);

@@ -26,8 +26,8 @@ using sql::Visit;
 void point_at(PgQuery__RangeVar& relation, const std::string& schema_and_name, sql::Arena& arena) {
   const std::string alias(sql::relation_alias(relation));
   const std::size_t dot = schema_and_name.find('.');
-  const PgQuery__RangeVar* other = sql::make::relation(
-      arena, schema_and_name.substr(0, dot), schema_and_name.substr(dot + 1), alias);
+  const PgQuery__RangeVar* other = sql::make::relation(arena, schema_and_name.substr(0, dot),
+                                                       schema_and_name.substr(dot + 1), alias);
   relation.schemaname = other->schemaname;
   relation.relname = other->relname;
   if (relation.alias == nullptr) relation.alias = other->alias;
@@ -40,8 +40,8 @@ void ensure_as_of_view(EngineContext& context, const TableInfo& table,
   if (context.main.exec_cached("SELECT to_regclass($1) IS NOT NULL", {name}).boolean(0, 0)) return;
   try {
     pg::Transaction transaction(context.main);
-    context.main.exec(catalog::as_of_view(
-        table, version, context.catalog.columns_at(table, version.version)));
+    context.main.exec(
+        catalog::as_of_view(table, version, context.catalog.columns_at(table, version.version)));
     // Whoever may read the table may read what it was.
     context.main.exec_params("SELECT coppice.copy_select_grants($1, $2)",
                              {table.user_name(), name});
@@ -115,14 +115,16 @@ TablePointer target_table(EngineContext& context, const sql::Statement& statemen
                           "change the tables that it reads");
   }
   if (name.schema.starts_with("coppice")) {
-    throw statement.error(ErrorCode::kRefused, relation.location,
-                          fmt::format("\"{}.{}\" is kept by Coppice itself", name.schema, name.name),
-                          "schemas that begin with coppice may only be read");
+    throw statement.error(
+        ErrorCode::kRefused, relation.location,
+        fmt::format("\"{}.{}\" is kept by Coppice itself", name.schema, name.name),
+        "schemas that begin with coppice may only be read");
   }
   if (context.catalog.split_version(name).version) {
-    throw statement.error(ErrorCode::kRefused, relation.location,
-                          fmt::format("\"{}\" is an older version and cannot be changed", name.name),
-                          "to go back to it: coppice revert TABLE --to N");
+    throw statement.error(
+        ErrorCode::kRefused, relation.location,
+        fmt::format("\"{}\" is an older version and cannot be changed", name.name),
+        "to go back to it: coppice revert TABLE --to N");
   }
   try {
     context.catalog.throw_unknown_table(name);
@@ -201,9 +203,8 @@ std::vector<const ColumnInfo*> affected_columns(const TableInfo& table,
     for (const ColumnInfo& column : table.columns) {
       if (!column.computed() || std::count(affected.begin(), affected.end(), &column) > 0) continue;
       const std::set<std::string> reads = catalog::columns_read(table, *column.expression);
-      const bool hit = std::any_of(reads.begin(), reads.end(), [&](const std::string& name) {
-        return reached.contains(name);
-      });
+      const bool hit = std::any_of(reads.begin(), reads.end(),
+                                   [&](const std::string& name) { return reached.contains(name); });
       if (!hit) continue;
       affected.push_back(&column);
       if (!column.filling) reached.insert(column.name);

@@ -48,7 +48,7 @@ const catalog::ColumnInfo& column_named(const catalog::TableInfo& table, const s
 std::string identifier_list(const std::vector<std::string>& names);
 
 // Pieces of a statement that the deparser only writes as parts of one.
-std::string from_item_text(sql::Node* item);             // "films.film AS f JOIN …"
+std::string from_item_text(sql::Node* item);              // "films.film AS f JOIN …"
 std::string with_text(PgQuery__WithClause& with_clause);  // "WITH x AS (…) "
 
 // Computed columns whose value depends, directly or through others, on one of `changed` names.

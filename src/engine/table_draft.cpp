@@ -44,9 +44,9 @@ void set_expression(ColumnDraft& column, const PgQuery__Constraint& constraint,
 void set_default(ColumnDraft& column, const PgQuery__Constraint& constraint,
                  const SourceText& source) {
   if (column.info.computed() || column.info.identity || column.serial) {
-    throw error_at(ErrorCode::kSyntax, source, constraint.location,
-                   fmt::format("column \"{}\" has more than one source of its value",
-                               column.info.name));
+    throw error_at(
+        ErrorCode::kSyntax, source, constraint.location,
+        fmt::format("column \"{}\" has more than one source of its value", column.info.name));
   }
   column.info.default_sql = sql::deparse_expression(constraint.raw_expr);
   catalog::check_expression_form(*column.info.default_sql, "default");
@@ -57,12 +57,13 @@ std::string sequence_options(const PgQuery__Constraint& constraint, const Source
   std::string text;
   for (const sql::Option& option : sql::options_in(constraint.n_options, constraint.options)) {
     const std::string value = option.value.value_or("");
-    const bool number = !value.empty() && value.find_first_not_of("-0123456789") == std::string::npos;
+    const bool number =
+        !value.empty() && value.find_first_not_of("-0123456789") == std::string::npos;
     if (option.name == "cycle") {
       text += value == "false" ? " NO CYCLE" : " CYCLE";
-    } else if (number && (option.name == "start" || option.name == "increment" ||
-                          option.name == "minvalue" || option.name == "maxvalue" ||
-                          option.name == "cache")) {
+    } else if (number &&
+               (option.name == "start" || option.name == "increment" || option.name == "minvalue" ||
+                option.name == "maxvalue" || option.name == "cache")) {
       text += " " + option.name + " " + value;
     } else {
       throw error_at(ErrorCode::kUnsupported, source, constraint.location,
@@ -93,7 +94,8 @@ void read_column_constraint(ColumnDraft& column, const PgQuery__Constraint& cons
     case PG_QUERY__CONSTR_TYPE__CONSTR_GENERATED:
       return set_expression(column, constraint, source);
     case PG_QUERY__CONSTR_TYPE__CONSTR_IDENTITY:
-      column.info.identity = std::string_view(constraint.generated_when) == "a" ? "always" : "by default";
+      column.info.identity =
+          std::string_view(constraint.generated_when) == "a" ? "always" : "by default";
       column.info.not_null = true;
       column.sequence_options = sequence_options(constraint, source);
       return;
@@ -144,16 +146,16 @@ void check_columns_exist(const TableDraft& draft, const std::string& table,
 void apply_column_option(ColumnInfo& column, const sql::Option& option, const SourceText& source) {
   const auto refuse = [&](std::string_view allowed) {
     throw error_at(ErrorCode::kSyntax, source, option.location,
-                   fmt::format("option {} of column \"{}\" cannot be '{}'", option.name, column.name,
-                               option.value.value_or("")),
+                   fmt::format("option {} of column \"{}\" cannot be '{}'", option.name,
+                               column.name, option.value.value_or("")),
                    fmt::format("it may be {}", allowed));
   };
   if (option.name == "on_error") {
     if (option.value != "abort" && option.value != "ignore") refuse("'abort' or 'ignore'");
     if (!column.computed()) {
-      throw error_at(ErrorCode::kSyntax, source, option.location,
-                     fmt::format("option on_error belongs to computed columns; \"{}\" is none",
-                                 column.name));
+      throw error_at(
+          ErrorCode::kSyntax, source, option.location,
+          fmt::format("option on_error belongs to computed columns; \"{}\" is none", column.name));
     }
     column.on_error =
         option.value == "ignore" ? catalog::OnError::kIgnore : catalog::OnError::kAbort;
@@ -197,9 +199,9 @@ void read_column(const PgQuery__ColumnDef& definition, const SourceText& source,
     apply_column_option(added.info, option, source);
   }
   if (added.info.computed() && (added.serial || added.info.identity)) {
-    throw error_at(ErrorCode::kSyntax, source, definition.location,
-                   fmt::format("column \"{}\" has more than one source of its value",
-                               added.info.name));
+    throw error_at(
+        ErrorCode::kSyntax, source, definition.location,
+        fmt::format("column \"{}\" has more than one source of its value", added.info.name));
   }
 }
 

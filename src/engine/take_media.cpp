@@ -30,10 +30,14 @@ coppice::MediaKind kind_of(const ColumnInfo& column) {
 
 ValueType value_type(const ColumnInfo& column) {
   switch (*column.media_kind()) {
-    case catalog::MediaKind::kImage: return ValueType::kImage;
-    case catalog::MediaKind::kVideo: return ValueType::kVideo;
-    case catalog::MediaKind::kAudio: return ValueType::kAudio;
-    case catalog::MediaKind::kDocument: return ValueType::kDocument;
+    case catalog::MediaKind::kImage:
+      return ValueType::kImage;
+    case catalog::MediaKind::kVideo:
+      return ValueType::kVideo;
+    case catalog::MediaKind::kAudio:
+      return ValueType::kAudio;
+    case catalog::MediaKind::kDocument:
+      return ValueType::kDocument;
   }
   return ValueType::kNull;
 }
@@ -52,14 +56,15 @@ struct BadFile {
 
 void leave_out(EngineContext& context, const ColumnInfo& column, const std::string& stage_name,
                const std::string& given, const std::string& why, ResultSink& sink) {
-  context.main.exec_params(
-      fmt::format("DELETE FROM {} WHERE {} = $1", stage_name, column.physical), {given});
+  context.main.exec_params(fmt::format("DELETE FROM {} WHERE {} = $1", stage_name, column.physical),
+                           {given});
   sink.notice(fmt::format("{} was left out: {}", given, why));
 }
 
 // Decodes each object once, in the workers. Those that are not whole are taken out of the batch
 // and given back.
-std::vector<BadFile> validate(EngineContext& context, const ColumnInfo& column, std::vector<Taken>& batch) {
+std::vector<BadFile> validate(EngineContext& context, const ColumnInfo& column,
+                              std::vector<Taken>& batch) {
   const std::string kind(catalog::media_kind_name(*column.media_kind()));
   Fragment argument;
   argument.argument = 0;
@@ -133,8 +138,8 @@ void take_staged_media(EngineContext& context, const TableInfo& table, const Col
     context.check_stop();
     const std::string given(waiting.text(row, 0));
     try {
-      batch.push_back({given, ingest.take(given, kind_of(column), column.name,
-                                          context.stop.get_token()), {}});
+      batch.push_back(
+          {given, ingest.take(given, kind_of(column), column.name, context.stop.get_token()), {}});
     } catch (const Error& error) {
       if (!skip_bad || error.code() == ErrorCode::kDiskFull ||
           error.code() == ErrorCode::kInterrupted) {

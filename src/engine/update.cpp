@@ -41,8 +41,7 @@ bool is_untyped(const sql::Node* value) {
 
 sql::Node* default_value(const ColumnInfo& column, sql::Statement& statement) {
   if (column.sequence) {
-    sql::Statement next =
-        sql::parse_expression(fmt::format("nextval('{}')", *column.sequence));
+    sql::Statement next = sql::parse_expression(fmt::format("nextval('{}')", *column.sequence));
     return sql::clone(statement.arena(), next.node());
   }
   sql::Statement expression = sql::parse_expression(column.default_sql.value_or("NULL"));
@@ -94,7 +93,8 @@ sql::Node* restricted(sql::Node* condition, const std::string& alias, std::size_
                   sql::quote_identifier(alias)));
   // parse_expression numbers parameters from 1; put the wanted number back.
   sql::walk(again.node(), [&](sql::Message& message) {
-    if (auto* parameter = as<PgQuery__ParamRef>(message)) parameter->number = static_cast<int>(number);
+    if (auto* parameter = as<PgQuery__ParamRef>(message))
+      parameter->number = static_cast<int>(number);
     return sql::Visit::kInto;
   });
   sql::Node* clause = sql::clone(arena, again.node());
@@ -159,10 +159,10 @@ std::string with_moved(const std::string& planned, const std::string& alias,
   const std::string marker = ") INSERT INTO ";
   const std::size_t at = planned.rfind(marker);
   const std::string name = sql::quote_identifier(alias);
-  return fmt::format("{}), _new AS ({} RETURNING {}.*) SELECT {} FROM _new AS {} "
-                     "JOIN _moved ON _moved._row = {}._row",
-                     planned.substr(0, at), planned.substr(at + 2), name, join(returning, ", "),
-                     name, name);
+  return fmt::format(
+      "{}), _new AS ({} RETURNING {}.*) SELECT {} FROM _new AS {} "
+      "JOIN _moved ON _moved._row = {}._row",
+      planned.substr(0, at), planned.substr(at + 2), name, join(returning, ", "), name, name);
 }
 
 }  // namespace
@@ -187,10 +187,10 @@ std::vector<Assignment> read_assignments(const TableInfo& table, sql::Statement&
     const bool to_default = value->node_case == PG_QUERY__NODE__NODE_SET_TO_DEFAULT;
     if (column.computed()) {
       if (to_default) continue;
-      throw statement.error(ErrorCode::kRefused, target.location,
-                            fmt::format("column \"{}\" can only be updated to DEFAULT: it is computed",
-                                        column.name),
-                            "change the columns that it is computed from");
+      throw statement.error(
+          ErrorCode::kRefused, target.location,
+          fmt::format("column \"{}\" can only be updated to DEFAULT: it is computed", column.name),
+          "change the columns that it is computed from");
     }
     if (column.identity == "always" && !to_default) {
       throw statement.error(

@@ -15,9 +15,8 @@ struct Assignment {
 };
 
 // Reads SET a = …, (b, c) = (…, …), d = DEFAULT; refuses computed and reserved columns.
-std::vector<Assignment> read_assignments(const catalog::TableInfo& table,
-                                         sql::Statement& statement, std::size_t count,
-                                         sql::Node** items);
+std::vector<Assignment> read_assignments(const catalog::TableInfo& table, sql::Statement& statement,
+                                         std::size_t count, sql::Node** items);
 
 class DirectUpdate final : public DirectWrite {
  public:
@@ -35,8 +34,8 @@ class DirectUpdate final : public DirectWrite {
  private:
   std::string text_;
   const SqlParameters& parameters_;
-  std::string planned_;     // takes one more parameter: the operations whose rows to look at again
-  std::string compute_;     // for the setting coppice.compute
+  std::string planned_;  // takes one more parameter: the operations whose rows to look at again
+  std::string compute_;  // for the setting coppice.compute
   std::vector<pg::Parameter> values_;
   bool returns_rows_ = false;
   std::vector<pg::Result> returned_;

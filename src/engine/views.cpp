@@ -77,8 +77,8 @@ void create_view(EngineContext& context, sql::Statement& statement, ResultSink&)
   }
   const std::string definition = sql::deparse(view.query);
   CatalogKinds relations(context);
-  exec::BindContext binding{statement.arena(), context.functions, relations, statement.source(),
-                            0, {}};
+  exec::BindContext binding{
+      statement.arena(), context.functions, relations, statement.source(), 0, {}};
   auto& select = *as<PgQuery__SelectStmt>(view.query);
   exec::bind_select(select, binding);
   const auto columns = exec::columns_of(select, nullptr, binding.kinds());
@@ -123,7 +123,8 @@ void drop_views(EngineContext& context, sql::Statement& statement, ResultSink& s
     }
     try {
       alter_in_transaction(context, [&] {
-        context.main.exec(fmt::format("DROP VIEW {}{}", view->name.text(), cascade ? " CASCADE" : ""));
+        context.main.exec(
+            fmt::format("DROP VIEW {}{}", view->name.text(), cascade ? " CASCADE" : ""));
         context.main.exec(
             "DELETE FROM coppice.views v WHERE to_regclass(format('%I.%I', v.schema_name, "
             "v.view_name)) IS NULL");
