@@ -12,6 +12,7 @@
 #include "engine/rename.h"
 #include "engine/schema_change.h"
 #include "engine/statement_tools.h"
+#include "engine/table_options.h"
 #include "sql/classify.h"
 #include "sql/deparse.h"
 #include "sql/read.h"
@@ -325,6 +326,15 @@ void drop_table_constraint(const Altering& altering, const PgQuery__AlterTableCm
   });
 }
 
+// ALTER TABLE … SET (retention = '30 days'): no version, nothing that a row shows changes.
+void change_table_options(const Altering& altering, const PgQuery__AlterTableCmd& command,
+                          bool reset) {
+  const auto* list = as<PgQuery__List>(command.def);
+  const std::vector<sql::Option> options = sql::options_in(list->n_items, list->items);
+  set_table_options(altering.context, *altering.context.catalog.table(altering.table), options,
+                    reset, altering.statement.source());
+}
+
 void run_command(const Altering& altering, const PgQuery__AlterTableCmd& command) {
   switch (command.subtype) {
     case PG_QUERY__ALTER_TABLE_TYPE__AT_AddColumn:
@@ -345,6 +355,10 @@ void run_command(const Altering& altering, const PgQuery__AlterTableCmd& command
       return add_table_constraint(altering, command);
     case PG_QUERY__ALTER_TABLE_TYPE__AT_DropConstraint:
       return drop_table_constraint(altering, command);
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_SetRelOptions:
+      return change_table_options(altering, command, false);
+    case PG_QUERY__ALTER_TABLE_TYPE__AT_ResetRelOptions:
+      return change_table_options(altering, command, true);
     default:
       altering.refuse(ErrorCode::kUnsupported, "this form of ALTER TABLE is not supported",
                       "supported: ADD/DROP COLUMN, ALTER COLUMN TYPE, SET/DROP DEFAULT, SET/DROP "

@@ -149,7 +149,9 @@ PgQuery__SelectStmt& select_of(sql::Statement& statement, sql::Node* node) {
 
 bool reads_engine_view(EngineContext& context, sql::Statement& statement) {
   for (const sql::RelationUse& use : sql::collect_relations(statement.node())) {
-    const auto view = context.catalog.find_view(sql::relation_name(*use.relation));
+    const sql::QualifiedName name = sql::relation_name(*use.relation);
+    if (context.catalog.find_table(name) != nullptr) continue;  // known already, mostly
+    const auto view = context.catalog.find_view(name);
     if (view != nullptr && view->uses_engine) return true;
   }
   return false;

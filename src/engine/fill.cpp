@@ -152,6 +152,21 @@ void move_constraints(EngineContext& context, const TableInfo& before, const Tab
   }
 }
 
+// An index over the old physical column is made over the new one.
+void move_indexes(EngineContext& context, const TableInfo& before, const ColumnInfo& column,
+                  const ColumnInfo& replaced) {
+  for (const catalog::IndexInfo& index : before.indexes) {
+    const auto& ids = index.columns;
+    if (std::count(ids.begin(), ids.end(), column.id) == 0) continue;
+    const pg::Result old = context.main.exec_params(
+        "SELECT regexp_replace(pg_get_indexdef(to_regclass($1)), '\\m' || $2 || '\\M', $3, 'g')",
+        {"coppice_store." + index.store_name, replaced.physical, column.physical});
+    if (old.is_null(0, 0)) continue;
+    context.main.exec("DROP INDEX coppice_store." + index.store_name);
+    context.main.exec(std::string(old.text(0, 0)));
+  }
+}
+
 // One hidden column takes its place in `now`.
 void publish_column(EngineContext& context, const TableInfo& before, TableInfo& now, FillKind kind,
                     const ColumnInfo& filling, std::int64_t version) {
@@ -172,7 +187,10 @@ void publish_column(EngineContext& context, const TableInfo& before, TableInfo& 
       "WHERE table_id = $1 AND column_id = $2 AND to_version IS NULL",
       {std::to_string(now.table_id), std::to_string(column.id), std::to_string(version)});
   keep_column(context, now, column, version, "live");
-  if (replaced != nullptr) move_constraints(context, before, now, column, *replaced);
+  if (replaced != nullptr) {
+    move_constraints(context, before, now, column, *replaced);
+    move_indexes(context, before, column, *replaced);
+  }
   if (column.not_null) context.main.exec(catalog::add_not_null(now, column));
 }
 

@@ -194,7 +194,9 @@ void DirectInsert::plan(EngineContext& context, const TableInfo& table) {
 
 void DirectInsert::write(EngineContext& context, const catalog::Operation&,
                          const std::vector<std::int64_t>&, catalog::RowCounts& counts) {
-  returned_ = context.main.exec_cached(planned_, values_);
+  // Literals make each statement another one: only with parameters does it pay to keep it.
+  returned_ = values_.empty() ? context.main.exec_params(planned_, values_)
+                              : context.main.exec_cached(planned_, values_);
   counts.inserted = static_cast<std::int64_t>(returned_->affected_rows());
 }
 
