@@ -12,12 +12,10 @@
 add_library(coppice_flags INTERFACE)
 target_compile_features(coppice_flags INTERFACE cxx_std_20)
 target_include_directories(coppice_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
-# -Wno-restrict: g++ 12 warns falsely on std::string operations; with sanitizers also of
-# uninitialized members inside <regex> and <functional> (GCC bug 105562).
+# -Wno-restrict: g++ 12 warns falsely on std::string operations.
 target_compile_options(coppice_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>
-  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<BOOL:${COPPICE_SANITIZE}>>:-Wno-maybe-uninitialized>
   $<$<BOOL:${COPPICE_WERROR}>:-Werror>)
 if(COPPICE_SANITIZE)
   target_compile_options(coppice_flags INTERFACE
