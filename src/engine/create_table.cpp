@@ -7,6 +7,7 @@
 #include "engine/column_definition.h"
 #include "engine/migrations.h"
 #include "engine/schema_change.h"
+#include "engine/table_options.h"
 #include "pg/transaction.h"
 #include "sql/read.h"
 
@@ -121,7 +122,11 @@ bool create_table(EngineContext& context, sql::Statement& statement, ResultSink&
     return false;
   }
   const TableDraft draft = read_create_table(create, statement.source());
-  create_table_from(context, name, draft, statement.source(), statement.text());
+  const auto options = sql::options_in(create.n_options, create.options);
+  for (const sql::Option& option : options) checked_retention(option, statement.source());
+  const TablePointer table =
+      create_table_from(context, name, draft, statement.source(), statement.text());
+  set_table_options(context, *table, options, false, statement.source());
   return true;
 }
 

@@ -145,6 +145,9 @@ void grant(EngineContext& context, sql::Statement& statement) {
                           "GRANT SELECT ON a table or view, or USAGE ON SCHEMA");
   };
   if (!on_table && !on_schema) refuse("only rights on tables, views and schemas can be granted");
+  if (node.is_grant && node.n_privileges == 0) {
+    refuse("ALL cannot be granted: rows change through Coppice alone");
+  }
   for (sql::Node* privilege : sql::nodes(node.n_privileges, node.privileges)) {
     const auto* right = as<PgQuery__AccessPriv>(privilege);
     const std::string name = right->priv_name == nullptr ? "all" : right->priv_name;
