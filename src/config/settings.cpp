@@ -44,11 +44,10 @@ constexpr Setting kSettings[] = {
      .choices = "write|read"},
     {.key = "media.references",
      .type = SettingType::kChoice,
-     .default_value = "keep",
+     .default_value = "take",
      .doc =
-         "What an http(s) URL in a media column becomes: kept as a reference, or its bytes taken "
-         "into the media store.",
-     .choices = "keep|take"},
+         "What an http(s) URL in a media column becomes: its bytes are taken into the media store.",
+     .choices = "take"},
     {.key = "media.max_pixels",
      .type = SettingType::kInteger,
      .default_value = "268435456",
@@ -67,7 +66,7 @@ constexpr Setting kSettings[] = {
             "everything."},
     {.key = "statement.max_mb",
      .type = SettingType::kInteger,
-     .default_value = "256",
+     .default_value = "16",
      .doc = "The largest SQL statement that is read, in MiB.",
      .minimum = 1,
      .maximum = 1023},

@@ -69,8 +69,10 @@ FunctionPool& EngineContext::pool() {
     options.worker_count = static_cast<int>(config.integer("workers.count"));
     options.media_folder = config.home() / "media";
     options.account = worker_account();
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     options.memory_limit_bytes = static_cast<std::uint64_t>(config.integer("workers.memory_mb"))
                                  << 20;
+#endif  // the sanitizers reserve terabytes of addresses, far above any limit
     options.row_timeout = std::chrono::seconds(config.integer("workers.timeout_s"));
     options.environment["COPPICE_MAX_PIXELS"] = config.text("media.max_pixels");
     pool_ = std::make_unique<ProcessPool>(std::move(options));

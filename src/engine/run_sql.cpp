@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "base/text.h"
+#include "config/config.h"
 #include "engine/alter_table.h"
 #include "engine/copy.h"
 #include "engine/create_table.h"
@@ -207,18 +208,21 @@ void run_script(EngineContext& context, std::string_view script, const SqlParame
   std::vector<std::string> given;
   for (const auto& [name, value] : parameters) given.push_back(name);
   sql::check_parameters(script, given);
+  sql::ParseOptions options;
+  options.limits.statement_bytes =
+      static_cast<std::size_t>(context.config.integer("statement.max_mb")) << 20;
   std::size_t done = 0;
   // As PostgreSQL does with one message: text that does not parse runs none of it. Scripts too
   // long for that are run as they are read.
   if (script.size() <= kParsedAtOnceBytes) {
-    for (sql::Statement& statement : sql::parse(script)) {
+    for (sql::Statement& statement : sql::parse(script, options)) {
       run_counted({context, statement, parameters, sink}, done++);
     }
     return;
   }
   sql::Splitter splitter(script);
   for (auto text = splitter.next(); text; text = splitter.next(), ++done) {
-    sql::Statement statement = sql::parse(*text);
+    sql::Statement statement = sql::parse(*text, options);
     run_counted({context, statement, parameters, sink}, done);
   }
 }
