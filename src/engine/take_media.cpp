@@ -58,7 +58,8 @@ void leave_out(EngineContext& context, const ColumnInfo& column, const std::stri
                const std::string& given, const std::string& why, ResultSink& sink) {
   context.main.exec_params(fmt::format("DELETE FROM {} WHERE {} = $1", stage_name, column.physical),
                            {given});
-  sink.notice(fmt::format("{} was left out: {}", given, why));
+  const bool named = why.find(given) != std::string::npos;
+  sink.notice(named ? "left out: " + why : fmt::format("left out: {}: {}", given, why));
 }
 
 // Decodes each object once, in the workers. Those that are not whole are taken out of the batch

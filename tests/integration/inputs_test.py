@@ -238,12 +238,16 @@ class Media(coppice.TestCase):
 
 
 def kill_one_worker(parent):
-    """Kills a coppice-media that is a child of `parent`; 1 when there was one."""
+    """Kills a coppice-media that is a child of `parent`; 1 when there was one. One that is just
+    starting is left alone: a program that dies three times at its start is another case."""
+    uptime = float(pathlib.Path("/proc/uptime").read_text().split()[0])
     for entry in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             stat = (entry / "stat").read_text()
             name = stat[stat.index("(") + 1 : stat.rindex(")")]
-            if int(stat.rpartition(")")[2].split()[1]) == parent and "coppice-media" in name:
+            fields = stat.rpartition(")")[2].split()
+            age = uptime - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+            if int(fields[1]) == parent and "coppice-media" in name and age > 0.3:
                 os.kill(int(entry.name), 9)
                 return 1
         except (OSError, ValueError):
