@@ -274,12 +274,12 @@ class LockProber(threading.Thread):
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         self._probe = f"SELECT 1 FROM coppice.trees WHERE tree_id = {tree} FOR UPDATE;\n"
-        self._stop = threading.Event()
+        self._ended = threading.Event()
         self._longest = 0.0
 
     def run(self):
         self._process.stdin.write("\\timing on\n")
-        while not self._stop.is_set():
+        while not self._ended.is_set():
             self._process.stdin.write(self._probe)
             self._process.stdin.flush()
             while not (line := self._process.stdout.readline()).startswith("Time:"):
@@ -289,7 +289,7 @@ class LockProber(threading.Thread):
             time.sleep(0.001)
 
     def end(self):
-        self._stop.set()
+        self._ended.set()
         self.join()
         self._process.communicate("\\q\n")
         return self._longest
