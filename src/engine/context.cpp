@@ -29,7 +29,8 @@ pg::Connection connect_owner(const std::string& conninfo) {
 
 // Beside the program, or where `cmake --install` puts it.
 std::filesystem::path worker_program() {
-  if (const char* given = std::getenv("COPPICE_MEDIA_WORKER")) return given;
+  const char* given = std::getenv("COPPICE_MEDIA_WORKER");  // for tests in other programs
+  if (given != nullptr && *given != '\0') return given;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe");
   const std::filesystem::path beside = self.parent_path() / "coppice-media";
   if (std::filesystem::exists(beside)) return beside;  // in a build folder

@@ -155,6 +155,7 @@ class FileRun {
     child.argv = split_words(substitute(command.text));
     child.argv.insert(child.argv.begin(), options_.program.string());
     child.environment["COPPICE_HOME"] = place_.home().string();
+    child.environment["COPPICE_MEDIA_WORKER"] = "";  // the program has its own
     child.folder = place_.folder();
     const RunResult result = run_program(child, kProgramTimeout);
     if (result.timed_out) return "it did not end";
