@@ -174,10 +174,16 @@ ChildProcess ChildProcess::start(const ChildOptions& options) {
   child.pid_ = ::fork();
   if (child.pid_ < 0) throw_errno("start " + options.argv[0]);
   if (child.pid_ == 0) {
+    // Opened as who we are: the account may not be let into the folder the program lies in.
+    const bool by_descriptor = options.account && std::strchr(argv_pointers[0], '/') != nullptr;
+    const int program = by_descriptor ? ::open(argv_pointers[0], O_PATH | O_CLOEXEC) : -1;
     StartFailure failure{0, "run"};
     failure.number = prepare_child(options, fds, parent, &failure.step);
     if (failure.number == 0) {
       failure.step = "run";
+      if (program >= 0) {
+        ::fexecve(program, argv_pointers.data(), environment_pointers.data());
+      }
       ::execvpe(argv_pointers[0], argv_pointers.data(), environment_pointers.data());
       failure.number = errno;
     }
