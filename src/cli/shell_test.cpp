@@ -177,7 +177,7 @@ TEST_F(TerminalTest, ShellCompletesNames) {
   wait_for("coppice=> ");
   // The prompt is written before the terminal is switched to single characters; an end of input
   // that comes in between is the terminal's, not the shell's.
-  ::usleep(300'000);
+  ::usleep(1'000'000);
   type("\x04");
   EXPECT_EQ(wait_for_exit(), 0);
 }
