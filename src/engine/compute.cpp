@@ -43,6 +43,18 @@ ComputeRound make_round(EngineContext& context, const TableInfo& table,
   return round;
 }
 
+// What workers stored becomes durable before its name does.
+void make_media_durable(MediaStore& media, const std::vector<exec::TextColumn>& columns) {
+  std::vector<MediaName> names;
+  for (const exec::TextColumn& column : columns) {
+    for (const exec::TextCell& cell : column) {
+      const auto name = cell ? MediaName::parse(*cell) : std::nullopt;
+      if (name && media.contains(*name)) names.push_back(*name);
+    }
+  }
+  media.make_durable(names);
+}
+
 }  // namespace
 
 std::vector<ComputeRound> plan_rounds(EngineContext& context, const TableInfo& table,
@@ -92,6 +104,7 @@ ComputedBatch compute_round(EngineContext& context, const TableInfo& table,
     }
     computed.columns.push_back(std::move(values));
   }
+  make_media_durable(context.media, computed.columns);
   return computed;
 }
 

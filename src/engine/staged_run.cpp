@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/text.h"
 #include "catalog/error_translation.h"
@@ -14,6 +15,7 @@
 #include "engine/query.h"
 #include "engine/statement_tools.h"
 #include "exec/binder.h"
+#include "pg/retry.h"
 #include "sql/deparse.h"
 
 namespace coppice::engine {
@@ -26,6 +28,7 @@ using catalog::TablePointer;
 using sql::as;
 
 constexpr int kMostRounds = 3;
+constexpr int kMostCollisions = 20;  // deadlocks with others: nothing is computed again for them
 
 // The table was altered since: gives the stage the columns that are new and computes those.
 void catch_up(EngineContext& context, Stage& stage, const TablePointer& before,
@@ -50,7 +53,9 @@ Stage::Published publish_or_step_back(EngineContext& context, TablePointer& tabl
                                       ResultSink& sink) {
   for (int round = 1;; ++round) {
     try {
-      Stage::Published published = stage.publish(plan.returning, plan.alias);
+      Stage::Published published = pg::retry_conflicts(
+          SystemClock(), [&] { return stage.publish(plan.returning, plan.alias); },
+          {.attempts = kMostCollisions});
       if (!published.rows_changed) return published;
       if (round >= kMostRounds || !plan.load) {
         throw Error(
@@ -122,7 +127,7 @@ void run_staged(EngineContext& context, TablePointer table, std::string_view sta
   Stage stage = Stage::create(context, table, operation);
   try {
     plan.load(stage, {});
-    stage.keep_plan(plan.computed(*table));
+    stage.keep_plan(plan.media, plan.computed(*table));
     stage.take_media(plan.media, plan.skip_bad_media, sink);
     if (plan.after_media) plan.after_media(stage);
     stage.check_constraints();

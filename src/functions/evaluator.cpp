@@ -130,7 +130,8 @@ MediaEvaluator::~MediaEvaluator() = default;
 void MediaEvaluator::open(const std::filesystem::path& media_folder) {
   start_vips();
   start_ffmpeg();
-  state_->store.emplace(media_folder);
+  // The engine makes a whole batch durable at once, before it keeps the names.
+  state_->store.emplace(media_folder, std::nullopt, Durable::kWhenAsked);
 }
 
 std::vector<Cell> MediaEvaluator::evaluate_row(const std::vector<Fragment>& fragments,

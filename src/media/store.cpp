@@ -9,9 +9,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <exception>
+#include <mutex>
+#include <set>
+#include <thread>
 
 #include "base/clock.h"
 #include "base/crash_point.h"
@@ -152,6 +157,33 @@ bool hard_link(const fs::path& file, const struct stat& source, const fs::path& 
   return false;
 }
 
+// The journal of a file system takes what many threads wait for in one go.
+constexpr std::size_t kSyncThreads = 16;
+
+void sync_together(const std::vector<fs::path>& paths,
+                   const std::function<void(const fs::path&)>& sync) {
+  std::atomic<std::size_t> next = 0;
+  std::mutex mutex;
+  std::exception_ptr failure;
+  const auto work = [&] {
+    for (std::size_t i = next++; i < paths.size(); i = next++) {
+      try {
+        sync(paths[i]);
+      } catch (...) {
+        const std::lock_guard lock(mutex);
+        if (!failure) failure = std::current_exception();
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = 1; i < std::min(kSyncThreads, paths.size()); ++i)
+      threads.emplace_back(work);
+    work();
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
 FileDescriptor lock_store(const fs::path& folder, int operation,
                           const std::optional<Account>& owner) {
   const fs::path file = folder / "lock";
@@ -179,8 +211,8 @@ std::optional<MediaName> MediaName::parse(std::string_view text) {
   return MediaName{std::string(digest), std::string(extension)};
 }
 
-MediaStore::MediaStore(fs::path folder, std::optional<Account> owner)
-    : folder_(std::move(folder)), owner_(std::move(owner)) {
+MediaStore::MediaStore(fs::path folder, std::optional<Account> owner, Durable durable)
+    : folder_(std::move(folder)), owner_(std::move(owner)), durable_(durable) {
   make_folder(folder_);
   make_folder(folder_ / "incoming");
   make_folder(folder_ / "sha256");
@@ -210,7 +242,8 @@ MediaName MediaStore::put_file(const fs::path& file, std::string_view extension,
     if (hard_link(file, status, link, owner)) {
       try {
         const Content content = copy_and_hash(source.get(), -1, file, {});
-        if (::fsync(source.get()) != 0) throw_errno("sync " + file.string());
+        if (durable_ == Durable::kAtOnce && ::fsync(source.get()) != 0)
+          throw_errno("sync " + file.string());
         MediaName name = publish(link, content.digest, content.size_bytes, extension);
         ::unlink(link.c_str());
         return name;
@@ -225,7 +258,7 @@ MediaName MediaStore::put_file(const fs::path& file, std::string_view extension,
   const Content content = cloned
                               ? copy_and_hash(incoming.fd(), -1, incoming.path(), {})
                               : copy_and_hash(source.get(), incoming.fd(), file, incoming.path());
-  incoming.sync();
+  if (durable_ == Durable::kAtOnce) incoming.sync();
   return publish(incoming.path(), content.digest, content.size_bytes, extension);
 }
 
@@ -266,7 +299,7 @@ void MediaWriter::reset() {
 std::uintmax_t MediaWriter::size_bytes() const { return state_->size_bytes; }
 
 MediaName MediaWriter::finish(std::string_view extension) {
-  state_->file.sync();
+  if (store_.durable_ == Durable::kAtOnce) state_->file.sync();
   return store_.publish(state_->file.path(), state_->hash->finish(), state_->size_bytes, extension);
 }
 
@@ -292,8 +325,26 @@ MediaName MediaStore::publish(const fs::path& incoming, const Digest& digest,
     if (::rename(incoming.c_str(), object.c_str()) == 0) break;
     throw_errno("move a media object to " + object.string());
   }
-  sync_folder(object.parent_path());
+  if (durable_ == Durable::kAtOnce) sync_folder(object.parent_path());
   return name;
+}
+
+void MediaStore::make_durable(const std::vector<MediaName>& names) {
+  std::set<fs::path> objects, folders;
+  for (const MediaName& name : names) {
+    objects.insert(path_of(name));
+    folders.insert(path_of(name).parent_path());
+  }
+  sync_together({objects.begin(), objects.end()}, [](const fs::path& object) {
+    const FileDescriptor fd(::open(object.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd) throw_errno("open " + object.string());
+    if (::fsync(fd.get()) == 0) return;
+    const int number = errno;
+    ::unlink(object.c_str());  // its bytes may be anything
+    errno = number;
+    throw_errno("sync " + object.string());
+  });
+  sync_together({folders.begin(), folders.end()}, sync_folder);
 }
 
 bool MediaStore::touch_existing(const fs::path& object, std::uintmax_t size_bytes) {

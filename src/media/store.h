@@ -5,9 +5,12 @@
 //          docs/formats/media_store.md. The database holds names, never paths, so a home can move.
 //          Beside it, HOME/cache keeps what http(s) references gave (media/cache.h) by the same
 //          rule; find() looks in both, so a function worker reads either by its name.
-// Durable  An object is complete and durable once put returns; a crash leaves only files under
-//          HOME/media/incoming, which sweep_incoming() removes. Putting the same bytes twice is
-//          one object, whose time of modification becomes now.
+// Durable  An object is complete once put returns, and durable too unless the store was opened with
+//          Durable::kWhenAsked: then make_durable() must come before anything durable names it.
+//          A process that dies leaves only files under HOME/media/incoming, which sweep_incoming()
+//          removes; a machine that dies may also leave an object that nothing names cut short,
+//          which the next put of its bytes replaces. Putting the same bytes twice is one object,
+//          whose time of modification becomes now.
 // Threads  Every method may be called from any thread and any process at any time.
 // Errors   kDiskFull, kIo, kNotFound (with the path), kInvalidInput for a malformed name.
 #pragma once
@@ -18,6 +21,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/process.h"
 #include "base/sha256.h"
@@ -33,10 +37,13 @@ struct MediaName {
   static std::optional<MediaName> parse(std::string_view text);
 };
 
+enum class Durable { kAtOnce, kWhenAsked };
+
 class MediaStore {
  public:
   // `folder` is HOME/media; created when missing. Objects are given to `owner` when we are root.
-  explicit MediaStore(std::filesystem::path folder, std::optional<Account> owner = std::nullopt);
+  explicit MediaStore(std::filesystem::path folder, std::optional<Account> owner = std::nullopt,
+                      Durable durable = Durable::kAtOnce);
 
   // Takes a file in: a reflink (the same blocks, copied on write) or a hard link is tried when
   // `may_link`, else its bytes are copied; the digest is computed from the bytes that were stored.
@@ -44,6 +51,11 @@ class MediaStore {
   // docs/formats/media_store.md.
   MediaName put_file(const std::filesystem::path& file, std::string_view extension, bool may_link);
   MediaName put_bytes(std::string_view bytes, std::string_view extension);
+
+  // Returns once these objects are durable, whichever process put them. Many are synced at the same
+  // time: one after another would cost two waits for the disk each. An object that the disk did not
+  // take (kDiskFull, kIo) is removed.
+  void make_durable(const std::vector<MediaName>& names);
 
   // Where the object is or would be, by the rule alone.
   std::filesystem::path path_of(const MediaName& name) const;
@@ -76,6 +88,7 @@ class MediaStore {
 
   std::filesystem::path folder_;
   std::optional<Account> owner_;
+  Durable durable_;
 };
 
 // Stores an object whose bytes come piece by piece. Nothing is visible before finish(), and nothing
@@ -93,7 +106,7 @@ class MediaWriter {
   std::uintmax_t size_bytes() const;
   // The first bytes, as many as sniff() wants.
   std::string_view first_bytes() const { return first_bytes_; }
-  // Durable once this returns. Called once.
+  // Durable as the store says. Called once.
   MediaName finish(std::string_view extension);
 
  private:

@@ -84,6 +84,19 @@ TEST(MediaName, IsReadBackAndNothingElseIsAName) {
   }
 }
 
+TEST_F(MediaStoreTest, MakesManyObjectsDurableTogether) {
+  MediaStore store(home_ / "media", std::nullopt, Durable::kWhenAsked);
+  std::vector<MediaName> names;
+  for (int i = 0; i < 100; ++i) names.push_back(store.put_bytes(std::to_string(i), "txt"));
+  names.push_back(names.front());
+  store.make_durable(names);
+  store.make_durable({});
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(read_file(store.find(names[i])), std::to_string(i));
+  EXPECT_TRUE(incoming().empty());
+  store.remove(names[50]);
+  EXPECT_EQ(code_of([&] { store.make_durable(names); }), ErrorCode::kNotFound);
+}
+
 TEST_F(MediaStoreTest, TheExampleOfTheFormatPageIsTrue) {
   const MediaName name = store_.put_bytes("abc", "txt");
   EXPECT_EQ(name.text(), std::string("media:") + kAbcDigest + ".txt");

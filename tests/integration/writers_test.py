@@ -2,8 +2,10 @@
 """Several writers on one table: no change is lost, versions have no gaps, and each version is
 exactly what its operation made of the one before."""
 
+import http.server
 import pathlib
 import sys
+import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support import coppice, tap  # noqa: E402
@@ -125,6 +127,41 @@ class Writers(coppice.TestCase):
                          [[2 * rounds, 64 + 2 * rounds]])  # fmt: skip
         self.assertEqual(self.home.value("SELECT count(*) FROM pictures"), 2 * rounds + 1)
         self.check_versions("pictures", 4 * rounds + 1)
+
+    def test_a_row_is_replaced_while_its_update_downloads(self):
+        """The key that the update keeps is still its own, whichever version of the row holds it."""
+        red = (coppice.media_folder(self) / "red.png").read_bytes()
+        asked, may_answer = threading.Event(), threading.Event()
+
+        class Slow(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                asked.set()
+                may_answer.wait(60)
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(red)))
+                self.end_headers()
+                self.wfile.write(red)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.home.sql("CREATE TABLE slow (id int PRIMARY KEY, photo image, n int, "
+                      "w bigint GENERATED ALWAYS AS (width(photo) + n) STORED)")  # fmt: skip
+        self.home.sql("INSERT INTO slow (id, n) VALUES (1, 0), (2, 0)")
+        url = f"http://127.0.0.1:{server.server_address[1]}/red.png"
+        writer = self.home.start("sql", f"UPDATE slow SET photo = '{url}' WHERE id < 3")
+        self.assertTrue(asked.wait(60))
+        self.home.sql("UPDATE slow SET n = 5 WHERE id = 1")
+        may_answer.set()
+        _, errors = writer.communicate(timeout=60)
+        self.assertEqual(writer.returncode, 0, errors)
+        self.assertEqual(self.home.values("SELECT id, n, w FROM slow ORDER BY id"),
+                         [[1, 5, 69], [2, 0, 64]])  # fmt: skip
+        self.check_versions("slow", 3)
 
     def test_schema_changes_while_others_write(self):
         self.home.sql("CREATE TABLE shifting (id int PRIMARY KEY, n int)")
