@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "media/sniff.h"
 
 namespace coppice {
@@ -35,6 +36,8 @@ constexpr int kEntryFormat = 1;
 constexpr int kLeaseAttempts = 5;
 // Content without an entry may be on the way to its entry for so long.
 constexpr std::int64_t kOrphanAgeUs = 3'600'000'000;
+// For so long a server that gave no good answer is not asked whether something changed.
+constexpr std::int64_t kAskAgainAfterUs = 60'000'000;
 
 class WriterSink final : public HttpSink {
  public:
@@ -69,6 +72,10 @@ void make_private_folder(const fs::path& folder) {
 void mark_used(const fs::path& entry) { ::utimensat(AT_FDCWD, entry.c_str(), nullptr, 0); }
 
 }  // namespace
+
+bool is_http_url(std::string_view text) {
+  return starts_with_ignoring_case(text, "http://") || starts_with_ignoring_case(text, "https://");
+}
 
 UrlCache::UrlCache(fs::path folder, HttpClient& client, const Clock& clock, UrlCacheOptions options,
                    std::optional<Account> owner)
@@ -124,15 +131,11 @@ void UrlCache::write_entry(const fs::path& file, const Entry& entry) {
   write_file_atomically(file, json.dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
-// Opens and leases the content of an entry; nullopt when it has been evicted.
-std::optional<CachedObject> UrlCache::open_object(const Entry& entry) const {
-  const std::optional<MediaName> name = MediaName::parse(entry.name);
-  if (!name) return std::nullopt;
+// Opens and leases content; nullopt when it has been evicted.
+std::optional<CachedObject> UrlCache::open_object(const MediaName& name) const {
   CachedObject object;
-  object.name = *name;
-  object.file = store_.path_of(*name);
-  object.etag = entry.etag;
-  object.content_type = entry.content_type;
+  object.name = name;
+  object.file = store_.path_of(name);
   object.lease = FileDescriptor(::open(object.file.c_str(), O_RDONLY | O_CLOEXEC));
   if (!object.lease) {
     if (errno == ENOENT) return std::nullopt;
@@ -148,20 +151,56 @@ std::optional<CachedObject> UrlCache::open_object(const Entry& entry) const {
   return object;
 }
 
-CachedObject UrlCache::fetch(const std::string& url, std::stop_token stop) {
+std::optional<CachedObject> UrlCache::open_entry(const Entry& entry) const {
+  const std::optional<MediaName> name = MediaName::parse(entry.name);
+  if (!name) return std::nullopt;
+  std::optional<CachedObject> object = open_object(*name);
+  if (!object) return std::nullopt;
+  object->etag = entry.etag;
+  object->content_type = entry.content_type;
+  return object;
+}
+
+std::optional<CachedObject> UrlCache::find(const std::string& url, const MediaName& name) const {
+  std::optional<CachedObject> object = open_object(name);
+  if (object) mark_used(entry_path(url));
+  return object;
+}
+
+CachedObject UrlCache::fetch(const std::string& url, std::stop_token stop, Ask ask) {
   const FileDescriptor lock = lock_url(url, stop);
   const fs::path file = entry_path(url);
   std::optional<Entry> known = read_entry(file);
   if (known && known->url != url) known.reset();
+  std::optional<CachedObject> object;
   if (known) {
-    std::optional<CachedObject> object = open_object(*known);
-    if (!object) {
-      known.reset();  // nothing to compare with: ask for all of it
-    } else if (clock_.now_us() - known->checked_us < options_.revalidate_after_us) {
-      mark_used(file);
-      return std::move(*object);
-    }
+    object = open_entry(*known);
+    if (!object) known.reset();  // nothing to compare with: ask for all of it
   }
+  const bool fresh = known && clock_.now_us() - known->checked_us < options_.revalidate_after_us;
+  if (fresh && ask == Ask::kWhenOld) {
+    mark_used(file);
+    return std::move(*object);
+  }
+  try {
+    return ask_server(url, known, stop);
+  } catch (const Error& error) {
+    const bool no_answer = error.code() == ErrorCode::kUnavailable;
+    if (!object || !no_answer || ask == Ask::kAlways) throw;
+    ask_again_later(*known);
+    return std::move(*object);
+  }
+}
+
+void UrlCache::ask_again_later(const Entry& entry) const {
+  Entry later = entry;
+  const std::int64_t wait_us = std::min(kAskAgainAfterUs, options_.revalidate_after_us);
+  later.checked_us = clock_.now_us() - options_.revalidate_after_us + wait_us;
+  write_entry(entry_path(entry.url), later);
+}
+
+CachedObject UrlCache::ask_server(const std::string& url, std::optional<Entry> known,
+                                  const std::stop_token& stop) {
   // Content that has an old entry may be evicted between its arrival and our lease on it.
   for (int attempt = 1; attempt <= kLeaseAttempts; ++attempt) {
     std::optional<CachedObject> object = download(url, known, stop);
@@ -212,7 +251,7 @@ std::optional<CachedObject> UrlCache::download(const std::string& url,
   }
   entry.checked_us = clock_.now_us();
   // The lease comes before the entry: what has no entry is not evicted while it is young.
-  std::optional<CachedObject> object = open_object(entry);
+  std::optional<CachedObject> object = open_entry(entry);
   if (!object) return std::nullopt;
   write_entry(entry_path(url), entry);
   object->fetched = !unchanged;
@@ -229,6 +268,7 @@ bool UrlCache::remove_object(const MediaName& name, std::int64_t changed_us) {
 }
 
 void UrlCache::evict() {
+  store_.sweep_incoming(kOrphanAgeUs);  // what processes that died had begun to fetch
   struct Stored {
     MediaName name;
     std::uintmax_t size_bytes = 0;

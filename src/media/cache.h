@@ -12,6 +12,7 @@
 // Errors   kNotFound (404, 410), kRefused (401, 403), kUnavailable (no good answer after retries),
 //          kInvalidInput (URL, size limit), kDiskFull, kInterrupted: each names the URL, without
 //          its query.
+// Source   RFC 9110, section 13 (conditions); RFC 5861, section 4 (stale-if-error).
 #pragma once
 
 #include <atomic>
@@ -19,6 +20,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/files.h"
@@ -44,6 +46,12 @@ struct UrlCacheOptions {
   std::int64_t revalidate_after_us = 300'000'000;
 };
 
+// True for http:// and https:// addresses.
+bool is_http_url(std::string_view text);
+
+// kAlways: the answer is what the server has now, and an error when it does not say.
+enum class Ask { kWhenOld, kAlways };
+
 class UrlCache {
  public:
   // `folder` is HOME/cache, created when missing. `client` and `clock` are borrowed. What is
@@ -51,7 +59,13 @@ class UrlCache {
   UrlCache(std::filesystem::path folder, HttpClient& client, const Clock& clock,
            UrlCacheOptions options = {}, std::optional<Account> owner = std::nullopt);
 
-  CachedObject fetch(const std::string& url, std::stop_token stop = {});
+  CachedObject fetch(const std::string& url, std::stop_token stop = {}, Ask ask = Ask::kWhenOld);
+
+  // Content that is here, without asking anybody; it counts as a use of the URL. nullopt when it
+  // is not here (any more).
+  std::optional<CachedObject> find(const std::string& url, const MediaName& name) const;
+
+  const UrlCacheOptions& options() const { return options_; }
 
   // Removes what was used longest ago until the cache is below nine tenths of its limit; does
   // nothing below the limit. fetch() calls it whenever a 64th of the limit has been added.
@@ -63,9 +77,13 @@ class UrlCache {
   FileDescriptor lock_url(const std::string& url, const std::stop_token& stop) const;
   static std::optional<Entry> read_entry(const std::filesystem::path& file);
   static void write_entry(const std::filesystem::path& file, const Entry& entry);
-  std::optional<CachedObject> open_object(const Entry& entry) const;
+  std::optional<CachedObject> open_object(const MediaName& name) const;
+  std::optional<CachedObject> open_entry(const Entry& entry) const;
+  CachedObject ask_server(const std::string& url, std::optional<Entry> known,
+                          const std::stop_token& stop);
   std::optional<CachedObject> download(const std::string& url, const std::optional<Entry>& known,
                                        const std::stop_token& stop);
+  void ask_again_later(const Entry& entry) const;
   bool remove_object(const MediaName& name, std::int64_t changed_us);
   void evict_when_due(std::uintmax_t fetched_bytes);
 

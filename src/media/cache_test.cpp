@@ -129,6 +129,61 @@ TEST_F(UrlCacheTest, AsksWhetherItChangedAfterAWhile) {
   EXPECT_EQ(files_in("incoming"), 0u);
 }
 
+TEST_F(UrlCacheTest, AsksAtOnceWhereThatIsWanted) {
+  serve_with_etag("/a");
+  UrlCache cache = make_cache();
+  const std::string url = server_.url("/a");
+  cache.fetch(url);
+  version_ = 2;
+  EXPECT_EQ(read_file(cache.fetch(url).file), "GIF89a version 1");
+  EXPECT_EQ(read_file(cache.fetch(url, {}, Ask::kAlways).file), "GIF89a version 2");
+}
+
+TEST_F(UrlCacheTest, FindsContentThatTheUrlGaveEarlierWithoutAsking) {
+  serve_with_etag("/a");
+  UrlCache cache = make_cache();
+  const std::string url = server_.url("/a");
+  const MediaName first = cache.fetch(url).name;
+  version_ = 2;
+  cache.fetch(url, {}, Ask::kAlways);
+  const int requests = server_.count("/a");
+  const std::optional<CachedObject> found = cache.find(url, first);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(read_file(found->file), "GIF89a version 1");
+  EXPECT_EQ(server_.count("/a"), requests);
+  EXPECT_FALSE(cache.find(url, MediaName{std::string(64, '0'), "gif"}));
+}
+
+TEST_F(UrlCacheTest, AnOldAnswerServesWhileTheServerGivesNone) {
+  std::atomic<bool> down = false;
+  server_.handle("/a", [&](const ReceivedRequest&, const Write& write) {
+    write(down ? TestHttpServer::answer("503 E", "later")
+               : TestHttpServer::answer("200 OK", "GIF89a"));
+  });
+  UrlCache cache = make_cache();
+  const std::string url = server_.url("/a");
+  cache.fetch(url);
+  down = true;
+  clock_.advance(3'600'000'000);
+  EXPECT_EQ(read_file(cache.fetch(url).file), "GIF89a");
+  const int requests = server_.count("/a");
+  cache.fetch(url);
+  EXPECT_EQ(server_.count("/a"), requests) << "a server that is down was asked again at once";
+  EXPECT_EQ(read_file(cache.fetch(url).file), "GIF89a");
+  try {
+    cache.fetch(url, {}, Ask::kAlways);
+    ADD_FAILURE() << "an old answer was given for a new one";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUnavailable);
+  }
+  clock_.advance(61'000'000);
+  cache.fetch(url);
+  EXPECT_GT(server_.count("/a"), requests);
+  down = false;
+  clock_.advance(61'000'000);
+  EXPECT_TRUE(cache.fetch(url).fetched);
+}
+
 TEST_F(UrlCacheTest, WhatWasLostIsFetchedAgainWithoutACondition) {
   serve_with_etag("/a");
   UrlCache cache = make_cache();
@@ -155,6 +210,8 @@ TEST_F(UrlCacheTest, ErrorsNameTheUrlWithoutItsSecretsAndLeaveNothing) {
     write(TestHttpServer::answer("500 E", "no"));
   });
   EXPECT_EQ(code_of(cache, server_.url("/down")), ErrorCode::kUnavailable);
+  EXPECT_TRUE(is_http_url("HTTPS://h/a") && is_http_url("http://h"));
+  EXPECT_FALSE(is_http_url("http:/h") || is_http_url("file:///h") || is_http_url("media:0.jpg"));
   EXPECT_EQ(code_of(cache, "file:///etc/passwd"), ErrorCode::kInvalidInput);
   EXPECT_EQ(files_in("sha256"), 0u);
   EXPECT_EQ(files_in("urls"), 0u);

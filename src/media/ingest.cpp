@@ -177,11 +177,8 @@ Ingested MediaIngest::take(const std::string& text, MediaKind kind, const std::s
     return take_data(text, source);
   }
   if (text.rfind("media:", 0) == 0) return take_name(text, source);
+  if (is_http_url(text)) return take_fetched(text, fetch(text, stop), kind, column);
   const std::string scheme = scheme_of(text);
-  if (scheme == "http" || scheme == "https") {
-    source.label = printable_url(text);
-    return take_url(text, source, stop);
-  }
   if (scheme == "file") return take_file(file_of_url(text, text), source);
   if (!scheme.empty()) {
     throw Error(ErrorCode::kUnsupported,
@@ -195,21 +192,26 @@ Ingested MediaIngest::take_file(const fs::path& file, const Source& source) cons
   const SniffedType type =
       require_type(first_bytes_of(file, source.label), source.label, source.kind, source.column);
   const MediaName name = store_.put_file(file, type.extension, options_.may_link);
-  return check({name.text(), name, type}, source);
+  return check({name.text(), name, type, {}}, source);
 }
 
-Ingested MediaIngest::take_url(const std::string& url, const Source& source,
-                               std::stop_token stop) const {
-  if (cache_ == nullptr) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("{}: http(s) addresses are not read here", source.label));
+CachedObject MediaIngest::fetch(const std::string& url, std::stop_token stop) const {
+  if (cache_ != nullptr) return cache_->fetch(url, stop);
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("{}: http(s) addresses are not read here", printable_url(url)));
+}
+
+Ingested MediaIngest::take_fetched(const std::string& url, CachedObject content, MediaKind kind,
+                                   const std::string& column) const {
+  const Source source{printable_url(url), kind, column};
+  const SniffedType type =
+      require_type(first_bytes_of(content.file, source.label), source.label, kind, column);
+  if (options_.urls == UrlPolicy::kKeep) {
+    const MediaName name = content.name;
+    return check({url, name, type, std::move(content)}, source);
   }
-  const CachedObject object = cache_->fetch(url, stop);
-  const SniffedType type = require_type(first_bytes_of(object.file, source.label), source.label,
-                                        source.kind, source.column);
-  if (options_.urls == UrlPolicy::kKeep) return check({url, object.name, type}, source);
-  const MediaName name = store_.put_file(object.file, type.extension, options_.may_link);
-  return check({name.text(), name, type}, source);
+  const MediaName name = store_.put_file(content.file, type.extension, options_.may_link);
+  return check({name.text(), name, type, {}}, source);
 }
 
 Ingested MediaIngest::take_data(const std::string& url, const Source& source) const {
@@ -223,7 +225,7 @@ Ingested MediaIngest::take_data(const std::string& url, const Source& source) co
   const std::string bytes = base64 ? base64_decode(plain, source.label) : plain;
   const SniffedType type = require_type(bytes, source.label, source.kind, source.column);
   const MediaName name = store_.put_bytes(bytes, type.extension);
-  return check({name.text(), name, type}, source);
+  return check({name.text(), name, type, {}}, source);
 }
 
 Ingested MediaIngest::take_name(const std::string& text, const Source& source) const {
@@ -236,7 +238,7 @@ Ingested MediaIngest::take_name(const std::string& text, const Source& source) c
     throw Error(ErrorCode::kNotFound, fmt::format("the media object {} is not in the store", text));
   const SniffedType type =
       require_type(first_bytes_of(store_.path_of(*name), text), text, source.kind, source.column);
-  return check({text, *name, type}, source);
+  return check({text, *name, type, {}}, source);
 }
 
 Ingested MediaIngest::check(Ingested ingested, const Source& source) const {

@@ -39,6 +39,7 @@ struct Ingested {
   std::string value;  // for the cell: "media:…" or the URL
   MediaName name;     // of the object, or of the URL's content in the cache
   SniffedType type;
+  std::optional<CachedObject> cached;  // holds that content, when the URL is kept
 };
 
 class MediaIngest {
@@ -50,11 +51,14 @@ class MediaIngest {
   // `column` is for messages: "clip".
   Ingested take(const std::string& text, MediaKind kind, const std::string& column,
                 std::stop_token stop = {}) const;
+  // The same for an http(s) URL whose content was fetched already.
+  Ingested take_fetched(const std::string& url, CachedObject content, MediaKind kind,
+                        const std::string& column) const;
 
  private:
   struct Source;
   Ingested take_file(const std::filesystem::path& file, const Source& source) const;
-  Ingested take_url(const std::string& url, const Source& source, std::stop_token stop) const;
+  CachedObject fetch(const std::string& url, std::stop_token stop) const;
   Ingested take_data(const std::string& url, const Source& source) const;
   Ingested take_name(const std::string& text, const Source& source) const;
   Ingested check(Ingested ingested, const Source& source) const;

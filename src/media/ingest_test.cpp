@@ -121,6 +121,8 @@ TEST_F(MediaIngestTest, KeepsUrlsOrTakesThemIn) {
   const std::string url = server_.url("/photo");
   const Ingested kept = make().take(url, MediaKind::kImage, "p");
   EXPECT_EQ(kept.value, url);
+  ASSERT_TRUE(kept.cached) << "nothing holds what was kept in the cache";
+  EXPECT_EQ(kept.cached->name.text(), kept.name.text());
   EXPECT_FALSE(store_.contains(kept.name));
   EXPECT_EQ(read_file(store_.find(kept.name)), kGif);
   const Ingested taken = make(UrlPolicy::kTakeIn).take(url, MediaKind::kImage, "p");
