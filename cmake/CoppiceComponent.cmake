@@ -9,6 +9,8 @@
 #     TEST_LINK GTest::gmock)      what only the tests need
 #
 # gives the library coppice::<name> and, with COPPICE_TESTS, the program <name>_test.
+option(COPPICE_HEADERS_ALONE "In a tests build, compile each public header alone" ON)
+
 add_library(coppice_flags INTERFACE)
 target_compile_features(coppice_flags INTERFACE cxx_std_20)
 target_include_directories(coppice_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
@@ -56,7 +58,7 @@ function(coppice_component)
     file(CONFIGURE OUTPUT ${file} CONTENT "#include \"${ARG_NAME}/${header}\"\n")
     list(APPEND alone ${file})
   endforeach()
-  if(alone)
+  if(alone AND COPPICE_HEADERS_ALONE)
     add_library(${target}_headers OBJECT ${alone})
     target_link_libraries(${target}_headers PRIVATE ${target})
   endif()

@@ -15,18 +15,23 @@ from support import coppice, tap  # noqa: E402
 
 PROGRAM = "#include <cstdio>\nint main() {\n  int answer = 6 * 7;\n  std::printf(\"%d\\n\", answer);\n}\n"
 
-# Stands for tests/run_tests.py of the project: one test, which looks at the answer's last digit.
+# Stands for tests/run_tests.py of the project: two tests of what the program prints.
 RUN_TESTS = """import pathlib, subprocess, sys
 program = pathlib.Path(__file__).parent.parent / "build/dev/program"
-good = subprocess.run([program], capture_output=True, text=True).stdout.strip().endswith("2")
-if sys.argv[1:] != ["answer"]: print("no test is called", sys.argv[1:])
-print(f"{int(good)} passed, {int(not good)} failed, 0 skipped")
+text = subprocess.run([program], capture_output=True, text=True).stdout.strip()
+tests = {"answer": text.endswith("2"), "number": text.isdigit()}
+for name in sys.argv[1:]:
+    if name not in tests: print("no test is called", name)
+failed = [name for name in sys.argv[1:] if not tests.get(name)]
+for name in failed: print("failed:", name)
+print(f"{len(sys.argv) - 1 - len(failed)} passed, {len(failed)} failed, 0 skipped")
 """
 
 
-def patch(defect, new):
+def patch(defect, new, fails="answer"):
+    lines = "".join(f"Fails: {name}\n" for name in fails.split())
     return (
-        f"Defect: {defect}\nFails: answer\n\n--- a/main.cpp\n+++ b/main.cpp\n@@ -2,3 +2,3 @@\n"
+        f"Defect: {defect}\n{lines}\n--- a/main.cpp\n+++ b/main.cpp\n@@ -2,3 +2,3 @@\n"
         f" int main() {{\n-  int answer = 6 * 7;\n+  int answer = {new};\n"
         '   std::printf("%d\\n", answer);\n'
     )
@@ -73,6 +78,21 @@ class Mutations(unittest.TestCase):
         self.assertIn("the answer is 12: nobody noticed", output)
         copied = self.root / "build/mutations/source/main.cpp"
         self.assertEqual(copied.read_text(), PROGRAM)
+
+    def test_every_test_that_a_patch_names_must_fail(self):
+        outcome, output = self.try_patches(half=patch("it is 43", "43", "answer number"))
+        self.assertEqual(outcome["half"], "not", output)
+        self.assertIn("it is 43: nobody noticed; number passed", output)
+
+    def test_what_a_killed_run_left_is_mended(self):
+        self.try_patches()
+        copied = self.root / "build/mutations/source"
+        (copied / "main.cpp").write_text(PROGRAM.replace("6 * 7", "43"))
+        (copied / "gone.cpp").write_text("")
+        subprocess.run(["cmake", "--build", copied / "build/dev"], check=True, capture_output=True)
+        outcome, output = self.try_patches(noticed=patch("the answer is 44", "44"))
+        self.assertEqual(outcome, {"all_pass_without_a_defect": "ok", "noticed": "ok"}, output)
+        self.assertFalse((copied / "gone.cpp").exists())
 
     def test_a_patch_that_does_not_apply_compile_or_name_a_test_has_failed(self):
         outcome, output = self.try_patches(

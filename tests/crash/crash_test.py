@@ -25,6 +25,7 @@ class Scenario:
 
     computed = "length(name)"  # evaluated by PostgreSQL
     resumes_by_itself = False
+    repeated = {}  # points that this change reaches several times, and how often to try each
 
     def __init__(self, home, table, media):
         self.home, self.table, self.media = home, table, media
@@ -89,6 +90,7 @@ class DirectDelete(Scenario):
 
 class StagedInsert(Scenario):
     computed = "width(photo)"
+    repeated = {"media.object_written": 2}
 
     def command(self):
         return ["sql", self.insert(ROWS + 1, 2 * ROWS)]
@@ -130,6 +132,25 @@ class Fill(Scenario):
         return after == [row | {"tall": heights[row["id"] % 3]} for row in before]
 
 
+class FillBySql(Scenario):
+    """PostgreSQL evaluates the expression; the rows take two ranges."""
+
+    resumes_by_itself = True
+    repeated = {"fill.range_computed": 2, "fill.range_stored": 2}
+
+    def prepare(self):
+        super().prepare()
+        self.home.sql(f"INSERT INTO {self.table} (id, name) SELECT i, 'row ' || i "
+                      f"FROM generate_series({ROWS + 1}, 11000) AS i")  # fmt: skip
+
+    def command(self):
+        return ["sql", f"ALTER TABLE {self.table} ADD COLUMN loud text "
+                "GENERATED ALWAYS AS (upper(name)) STORED"]  # fmt: skip
+
+    def is_after(self, before, after):
+        return after == [row | {"loud": row["name"].upper()} for row in before]
+
+
 class Revert(Scenario):
     def prepare(self):
         super().prepare()
@@ -150,11 +171,10 @@ SCENARIOS = {
     "direct.": [DirectInsert, DirectUpdate, DirectDelete],
     "stage.": [StagedInsert, StagedUpdate],
     "publish.": [StagedInsert, StagedUpdate],
-    "fill.": [Fill],
+    "fill.": [Fill, FillBySql],
     "revert.": [Revert],
     "media.": [StagedInsert],
 }
-REPEATED = {"media.object_written": 2}  # points that one change reaches several times
 
 
 def list_points():
@@ -256,8 +276,8 @@ def load_tests(loader, tests, pattern):
     suite = unittest.TestSuite([Crash()])
     for point in list_points():
         scenarios = [made for prefix, made in SCENARIOS.items() if point.startswith(prefix)]
-        times = [f":{count}" for count in range(2, REPEATED.get(point, 1) + 1)]
         for scenario in scenarios[0] if scenarios else []:
+            times = [f":{count}" for count in range(2, scenario.repeated.get(point, 1) + 1)]
             for suffix in ["", *times]:
                 suite.addTest(Crash(point + suffix, scenario))
     return suite

@@ -88,9 +88,12 @@ class Jobs(unittest.TestCase):
         return job["id"]
 
     def test_a_killed_insert_goes_on(self):
-        self.home.run("jobs", "resume", self.kill("stage.all_stored"))
-        self.assertEqual(self.home.rows("SELECT id, wide FROM p"), [{"id": 1, "wide": 64}])
-        self.assertEqual(self.home.json_lines("jobs"), [])
+        for point in ("stage.sources", "stage.batch_computed", "stage.all_stored"):
+            with self.subTest(point):
+                self.home.run("jobs", "resume", self.kill(point))
+                self.assertEqual(self.home.rows("SELECT id, wide FROM p"), [{"id": 1, "wide": 64}])
+                self.assertEqual(self.home.json_lines("jobs"), [])
+                self.home.sql("DELETE FROM p")
 
     def test_a_killed_insert_is_given_up(self):
         job = self.kill("stage.batch_stored")
