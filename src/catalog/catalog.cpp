@@ -32,7 +32,7 @@ std::vector<std::int64_t> parse_ids(std::string_view text) {
 
 constexpr std::string_view kColumnFields =
     "column_id, physical, name, position, type, not_null, default_sql, identity, sequence, "
-    "expression, uses_engine, on_error, backup, comment, state, from_version";
+    "expression, uses_engine, on_error, backup, comment, state, from_version, url_policy";
 
 ColumnInfo read_column(const Result& result, int row) {
   ColumnInfo column;
@@ -52,6 +52,7 @@ ColumnInfo read_column(const Result& result, int row) {
   column.comment = optional_text(result, row, 13);
   column.filling = result.text(row, 14) == "filling";
   column.from_version = result.integer(row, 15);
+  column.references = result.text(row, 16);
   return column;
 }
 

@@ -40,6 +40,7 @@ struct ColumnInfo {
   bool uses_engine = false;
   OnError on_error = OnError::kAbort;
   std::string backup = "auto";
+  std::string references = "auto";  // "take" | "keep" | "auto": as media.references says
   std::optional<std::string> comment;
   bool filling = false;  // hidden: its fill is not published yet
   std::int64_t from_version = 0;

@@ -64,6 +64,7 @@ CREATE TABLE coppice.columns (
   uses_engine  boolean NOT NULL DEFAULT false,
   on_error     text NOT NULL DEFAULT 'abort',
   backup       text NOT NULL DEFAULT 'auto',
+  url_policy   text NOT NULL DEFAULT 'auto',  -- option references: 'take' | 'keep' | 'auto'
   comment      text,
   state        text NOT NULL DEFAULT 'live' CHECK (state IN ('live', 'filling')),
   PRIMARY KEY (table_id, column_id, from_version)
@@ -172,6 +173,37 @@ CREATE TABLE coppice.media (
   facts      jsonb,
   added_at   timestamptz NOT NULL DEFAULT clock_timestamp()
 );
+
+-- What http(s) references in cells gave when they were written: functions accept this content alone.
+-- A row counts once its operation is published, and of several the one published last.
+CREATE TABLE coppice.media_references (
+  url_sha256 text NOT NULL,         -- a URL may be too long for an index
+  tree_id    bigint NOT NULL,
+  op_id      bigint NOT NULL,
+  url        text NOT NULL,
+  name       text,                  -- media:<sha256>.<ext> in HOME/cache; NULL: not looked at yet
+  kind       text,
+  mime       text,
+  size_bytes bigint,
+  etag       text,                  -- as the server gave it
+  facts      jsonb,
+  checked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (url_sha256, tree_id, op_id)
+);
+
+-- The record that counts of each of these URLs at a moment. An operation that is not published yet
+-- (in_tree, in_op) sees its own.
+CREATE FUNCTION coppice.recorded_references(
+  in_urls text[], in_tree bigint, in_op bigint, in_moment timestamptz DEFAULT 'infinity')
+RETURNS SETOF coppice.media_references LANGUAGE sql STABLE AS $$
+  SELECT DISTINCT ON (r.url_sha256) r.*
+  FROM coppice.media_references r JOIN coppice.operations o USING (tree_id, op_id)
+  WHERE r.url_sha256 = ANY (in_urls)
+    AND (o.state = 'published' AND o.ended_at <= in_moment
+         OR r.tree_id = in_tree AND r.op_id = in_op)
+  ORDER BY r.url_sha256, coalesce(r.tree_id = in_tree AND r.op_id = in_op, false) DESC,
+           o.ended_at DESC, r.tree_id, r.op_id DESC
+$$;
 
 -- Draws the id of an operation and lists it as running. Its own short transaction.
 CREATE FUNCTION coppice.begin_operation(

@@ -10,6 +10,7 @@
 #include "engine/compute.h"
 #include "engine/emit.h"
 #include "engine/media_verbs.h"
+#include "engine/references.h"
 #include "pg/row_stream.h"
 
 namespace coppice::engine {
@@ -118,6 +119,7 @@ void collect_media(EngineContext& context, bool dry_run, ResultSink& sink) {
     sink.progress(progress);
   }
   forget_names(context, removed);
+  forget_references(context, marked, before_us);
   context.media.sweep_incoming(grace_us);
   RowsOut rows(sink, {{"objects", "bigint"}, {"size_bytes", "bigint"}});
   rows.row({std::to_string(removed.size()), std::to_string(freed_bytes)});

@@ -6,6 +6,7 @@
 
 #include "base/process.h"
 #include "config/config.h"
+#include "engine/reference_pool.h"
 #include "media/cache.h"
 #include "net/http_client.h"
 #include "pg/server_account.h"
@@ -13,6 +14,8 @@
 
 namespace coppice::engine {
 namespace {
+
+constexpr int kFetchAttempts = 3;  // a cell that waits for a server holds up its statement
 
 // Media belongs to the account that function workers run as.
 std::optional<Account> worker_account() {
@@ -76,14 +79,18 @@ FunctionPool& EngineContext::pool() {
 #endif  // the sanitizers reserve terabytes of addresses, far above any limit
     options.row_timeout = std::chrono::seconds(config.integer("workers.timeout_s"));
     options.environment["COPPICE_MAX_PIXELS"] = config.text("media.max_pixels");
-    pool_ = std::make_unique<ProcessPool>(std::move(options));
+    pool_ = std::make_unique<ReferencePool>(*this,
+                                            std::make_unique<ProcessPool>(std::move(options)));
   }
   return *pool_;
 }
 
 UrlCache* EngineContext::url_cache() {
   if (url_cache_ == nullptr) {
-    http_ = std::make_unique<HttpClient>(HttpOptions{}, clock_);
+    HttpOptions http;
+    http.stall_timeout = std::chrono::seconds(config.integer("media.timeout_s"));
+    http.attempt_count = kFetchAttempts;
+    http_ = std::make_unique<HttpClient>(http, clock_);
     UrlCacheOptions options;
     options.size_limit_bytes = static_cast<std::uintmax_t>(config.integer("media.cache_mb")) << 20;
     url_cache_ = std::make_unique<UrlCache>(config.home() / "cache", *http_, clock_, options,

@@ -50,10 +50,11 @@ struct EngineContext {
   MediaStore media;
   exec::FunctionTable functions;
   std::stop_source stop;
+  const catalog::Operation* writing = nullptr;  // set by a WritingScope (engine/references.h)
 
   pg::Connection& reader();
   pg::Connection& side();
-  FunctionPool& pool();
+  FunctionPool& pool();  // media arguments may be URLs: engine/reference_pool.h
   UrlCache* url_cache();
 
   // Throws kInterrupted once a stop was requested.

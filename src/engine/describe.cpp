@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "engine/emit.h"
+#include "engine/references.h"
 #include "engine/row_counts.h"
 #include "engine/schema_text.h"
 #include "engine/stored_index.h"
@@ -42,15 +43,18 @@ std::optional<std::string> key_of(const TableInfo& table, const ColumnInfo& colu
 }
 
 // Where its values come from.
-std::optional<std::string> value_of(const ColumnInfo& column) {
+std::optional<std::string> value_of(const EngineContext& context, const ColumnInfo& column) {
   if (column.computed()) return "= " + *column.expression;
   if (column.identity) return "identity, " + *column.identity;
   if (column.sequence) return "serial";
-  if (column.default_sql) return "default " + *column.default_sql;
-  return std::nullopt;
+  std::vector<std::string> parts;
+  if (column.default_sql) parts.push_back("default " + *column.default_sql);
+  if (keeps_references(context, column)) parts.push_back("URLs are kept");
+  if (parts.empty()) return std::nullopt;
+  return join(parts, "; ");
 }
 
-void describe_columns(const TableInfo& table, ResultSink& sink) {
+void describe_columns(const EngineContext& context, const TableInfo& table, ResultSink& sink) {
   RowsOut rows(sink, {{"column", "text"},
                       {"type", "text"},
                       {"null", "text"},
@@ -63,8 +67,8 @@ void describe_columns(const TableInfo& table, ResultSink& sink) {
     if (column->computed()) {
       on_error = column->on_error == catalog::OnError::kIgnore ? "ignore" : "abort";
     }
-    rows.row({column->name, column->type, column->not_null ? "no" : "yes", value_of(*column),
-              key_of(table, *column), on_error, column->comment});
+    rows.row({column->name, column->type, column->not_null ? "no" : "yes",
+              value_of(context, *column), key_of(table, *column), on_error, column->comment});
   }
   rows.end();
 }
@@ -169,7 +173,7 @@ void list_objects(EngineContext& context, const std::optional<std::string>& sche
 void describe_table(EngineContext& context, const std::string& text, ResultSink& sink) {
   const sql::QualifiedName name = sql::parse_qualified_name(text);
   if (const auto table = context.catalog.find_table(name)) {
-    describe_columns(*table, sink);
+    describe_columns(context, *table, sink);
     describe_constraints(context, *table, sink);
     tell_of_fills(*table, sink);
     return;

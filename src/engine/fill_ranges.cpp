@@ -8,6 +8,7 @@
 #include "catalog/expressions.h"
 #include "engine/bound_expression.h"
 #include "engine/compute.h"
+#include "engine/references.h"
 #include "pg/conninfo.h"
 #include "pg/transaction.h"
 
@@ -258,6 +259,7 @@ class Filler {
 
 std::int64_t fill_ranges(EngineContext& context, const Operation& operation, const TableInfo& table,
                          const ColumnInfo& column, FillPosition position, ResultSink& sink) {
+  const WritingScope scope(context, operation);
   return Filler(context, operation, table, column, position, sink).run();
 }
 

@@ -2,12 +2,12 @@
 
 #include <fmt/core.h>
 
-#include <array>
+#include <deque>
 
 #include "base/files.h"
 #include "base/text.h"
 #include "engine/emit.h"
-#include "media/cache.h"
+#include "engine/reference_reader.h"
 #include "pg/row_stream.h"
 
 namespace coppice::engine {
@@ -16,10 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kCopyBytes = 1 << 20;
-
-bool is_url(std::string_view text) {
-  return text.starts_with("http://") || text.starts_with("https://");
-}
+constexpr std::size_t kReferencesAtOnce = 64;
 
 // A file that holds the value's bytes; content of a URL stays in the cache as long as this lives.
 struct MediaFile {
@@ -28,20 +25,62 @@ struct MediaFile {
   std::optional<CachedObject> cached;
 };
 
-MediaFile open_value(EngineContext& context, const std::string& value) {
+std::string file_name(const MediaName& name) { return name.sha256_hex + "." + name.extension; }
+
+MediaFile open_object(EngineContext& context, const std::string& value) {
   if (const auto name = MediaName::parse(value)) {
-    return {context.media.find(*name), name->sha256_hex + "." + name->extension, {}};
-  }
-  if (is_url(value)) {
-    MediaFile file;
-    file.cached = context.url_cache()->fetch(value, context.stop.get_token());
-    file.path = file.cached->file;
-    file.name = file.cached->name.sha256_hex + "." + file.cached->name.extension;
-    return file;
+    return {context.media.find(*name), file_name(*name), {}};
   }
   throw Error(ErrorCode::kUsage, fmt::format("\"{}\" is no media value", value),
               "a value is media:<64 hexadecimal digits>.<extension>, as a query shows it");
 }
+
+// The files of values in their order; references are fetched several at a time.
+class MediaFiles {
+ public:
+  MediaFiles(EngineContext& context, const std::vector<std::string>& values)
+      : context_(context), reader_(context, references_in(values)) {}
+
+  MediaFile open(const std::string& value) {
+    context_.check_stop();
+    if (!is_http_url(value)) return open_object(context_, value);
+    if (fetched_.empty()) fetch();
+    ReadReference next = std::move(fetched_.front());
+    fetched_.pop_front();
+    if (const auto* error = std::get_if<Error>(&next)) throw *error;
+    auto& object = std::get<CachedObject>(next);
+    MediaFile file{object.file, file_name(object.name), {}};
+    file.cached = std::move(object);
+    return file;
+  }
+
+ private:
+  static std::vector<WantedReference> references_in(const std::vector<std::string>& values) {
+    std::vector<WantedReference> references;
+    for (const std::string& value : values) {
+      if (is_http_url(value)) references.push_back({value, std::nullopt});
+    }
+    return references;
+  }
+
+  void fetch() {
+    std::vector<std::size_t> numbers;
+    while (number_ + numbers.size() < reader_.wanted().size() &&
+           numbers.size() < kReferencesAtOnce) {
+      numbers.push_back(number_ + numbers.size());
+    }
+    for (ReadReference& reference :
+         reader_.check(numbers, reader_.fetch(numbers, 1, context_.stop.get_token()))) {
+      fetched_.push_back(std::move(reference));
+      ++number_;
+    }
+  }
+
+  EngineContext& context_;
+  ReferenceReader reader_;
+  std::size_t number_ = 0;  // of the reference that is fetched next
+  std::deque<ReadReference> fetched_;
+};
 
 // The column of a table or view that TABLE.COLUMN names, checked to hold media.
 void require_media_column(EngineContext& context, const sql::ColumnName& name) {
@@ -67,9 +106,9 @@ void require_media_column(EngineContext& context, const sql::ColumnName& name) {
 }
 
 std::vector<std::string> values_of(EngineContext& context, const std::string& text) {
-  if (MediaName::parse(text) || is_url(text)) return {text};
+  if (MediaName::parse(text) || is_http_url(text)) return {text};
   if (text.starts_with("media:") || text.find('.') == std::string::npos) {
-    open_value(context, text);  // throws what is wrong with it
+    open_object(context, text);  // throws what is wrong with it
   }
   const sql::ColumnName name = sql::parse_column_name(text);
   require_media_column(context, name);
@@ -112,15 +151,15 @@ void copy_into(const MediaFile& file, const fs::path& target) {
 
 void show_media_path(EngineContext& context, const std::string& value_or_column, ResultSink& sink) {
   RowsOut rows(sink, {{"path", "text"}});
-  for (const std::string& value : values_of(context, value_or_column)) {
-    rows.row({open_value(context, value).path.string()});
-  }
+  const std::vector<std::string> values = values_of(context, value_or_column);
+  MediaFiles files(context, values);
+  for (const std::string& value : values) rows.row({files.open(value).path.string()});
   rows.end();
 }
 
 void write_media(EngineContext& context, const std::string& value, int output_fd) {
-  const MediaFile file = open_value(context, value);
-  copy_bytes(context, file.path, output_fd, "write " + value);
+  const MediaFile file = MediaFiles(context, {value}).open(value);
+  copy_bytes(context, file.path, output_fd, "write " + file.name);
 }
 
 void export_media(EngineContext& context, const std::string& value_or_column,
@@ -134,9 +173,9 @@ void export_media(EngineContext& context, const std::string& value_or_column,
   }
   Progress progress{"copying media to " + folder.string(), 0, values.size()};
   RowsOut rows(sink, {{"file", "text"}});
+  MediaFiles files(context, values);
   for (const std::string& value : values) {
-    context.check_stop();
-    const MediaFile file = open_value(context, value);
+    const MediaFile file = files.open(value);
     copy_into(file, folder / file.name);
     rows.row({(folder / file.name).string()});
     ++progress.done;

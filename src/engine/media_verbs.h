@@ -1,13 +1,16 @@
 // media path, cat, export and gc: from values in cells to files, and back to free space.
 //
 // Model    A value is a media name ("media:<sha256>.<ext>") or an http(s) URL, whose content comes
-//          from the cache. TABLE.COLUMN stands for the distinct values of its current rows.
-//          gc marks what any version of any row and any staged row holds, and removes from the
-//          store what is unmarked and older than the grace period. An object that was just stored
-//          and is in no row yet is younger than that.
+//          from the cache, and is the one that was recorded when a cell with it was written.
+//          TABLE.COLUMN stands for the distinct values of its current rows. gc leaves URLs that are
+//          kept alone; it forgets what was recorded of those that are not held any more. It marks
+//          what any version of any row and any staged row holds, and removes from the store what is
+//          unmarked and older than the grace period. An object that was just stored and is in no
+//          row yet is younger than that.
 // Units    Grace is one hour; with COPPICE_TEST=1, COPPICE_MEDIA_GRACE_S seconds.
 // Errors   kUsage for what is neither value nor column, kNotFound for an object that is not there,
-//          kType for a column that holds no media, kInterrupted.
+//          kIntegrity for a reference whose content has changed, kType for a column that holds no
+//          media, kInterrupted.
 #pragma once
 
 #include <filesystem>

@@ -10,6 +10,7 @@
 #include "catalog/error_translation.h"
 #include "engine/emit.h"
 #include "engine/named_table.h"
+#include "engine/references.h"
 #include "engine/revert_plan.h"
 #include "engine/row_changes.h"
 #include "engine/stage.h"
@@ -149,6 +150,7 @@ void Revert::fill_stage() {
     pg::Transaction transaction(context_.main);
     use_change_indexes(context_.main);
     context_.main.exec(plan_->load_stage(stage_->name()));
+    bring_back_references(context_, operation_, *table_, target_.version, stage_->name());
     transaction.commit();
   }
   stage_->compute(plan_->computed(), sink_);
@@ -161,6 +163,9 @@ std::optional<std::int64_t> Revert::attempt() {
   cells_are_missing_ = false;
   write_until_alone();
   if (cells_are_missing_) return std::nullopt;
+  bring_back_references(
+      context_, operation_, *table_, target_.version,
+      fmt::format("{} WHERE _from = {}", table_->store_table(), operation_.op_id));
   reach_crash_point("revert.rows_written");
   count_rows();
   if (stage_) context_.main.exec("DROP TABLE " + stage_->name());

@@ -25,6 +25,9 @@ std::string type_with_options(const ColumnDraft& column) {
   if (column.info.backup != "auto") {
     options.push_back("backup " + sql::quote_literal(column.info.backup));
   }
+  if (column.info.references != "auto") {
+    options.push_back("references " + sql::quote_literal(column.info.references));
+  }
   return options.empty() ? text : fmt::format("{} OPTIONS ({})", text, join(options, ", "));
 }
 

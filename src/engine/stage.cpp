@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "catalog/expressions.h"
 #include "catalog/store_ddl.h"
+#include "engine/references.h"
 #include "engine/take_media.h"
 #include "pg/conninfo.h"
 #include "pg/transaction.h"
@@ -79,7 +80,7 @@ std::string Stage::user_rows(const TableInfo& names) const {
 void Stage::take_media(const std::set<std::string>& columns, bool skip_bad, ResultSink& sink) {
   for (const ColumnInfo* column : table_->visible_columns()) {
     if (!column->media_kind() || column->computed() || !columns.contains(column->name)) continue;
-    take_staged_media(context_, *table_, *column, name_, skip_bad, sink);
+    take_staged_media(context_, {operation_, *table_, *column, name_, skip_bad}, sink);
   }
 }
 
@@ -129,6 +130,7 @@ void Stage::check_unique(const ConstraintInfo& constraint) {
 }
 
 void Stage::compute(const std::vector<const ColumnInfo*>& columns, ResultSink& sink) {
+  const WritingScope scope(context_, operation_);
   std::vector<const ColumnInfo*> live, hidden;
   const TableInfo future = catalog::with_fills(*table_);
   for (const ColumnInfo* column : columns) {
@@ -302,20 +304,24 @@ void Stage::follow(const catalog::TablePointer& table, const catalog::Operation&
 
 void Stage::drop() { context_.main.exec("DROP TABLE IF EXISTS " + name_); }
 
-void Stage::keep_plan(const std::vector<const ColumnInfo*>& columns) {
-  std::vector<std::string> physical;
+void Stage::keep_plan(const std::set<std::string>& media,
+                      const std::vector<const ColumnInfo*>& columns) {
+  std::vector<std::string> given, physical;
+  for (const ColumnInfo* column : table_->visible_columns()) {
+    if (column->media_kind() && media.contains(column->name)) given.push_back(column->physical);
+  }
   for (const ColumnInfo* column : columns) physical.push_back(column->physical);
-  const nlohmann::json detail = {{"stage", name_}, {"compute", physical}};
+  const nlohmann::json detail = {{"stage", name_}, {"media", given}, {"compute", physical}};
   context_.main.exec_cached(
       "UPDATE coppice.operations SET detail = $3 WHERE tree_id = $1 AND op_id = $2",
       {std::to_string(operation_.tree_id), std::to_string(operation_.op_id), detail.dump()});
 }
 
-std::vector<const ColumnInfo*> Stage::kept_plan() const {
+std::vector<const ColumnInfo*> Stage::kept_columns(std::string_view key) const {
   const pg::Result row = context_.main.exec_cached(
-      "SELECT jsonb_array_elements_text(detail->'compute') FROM coppice.operations "
+      "SELECT jsonb_array_elements_text(detail->$3::text) FROM coppice.operations "
       "WHERE tree_id = $1 AND op_id = $2",
-      {std::to_string(operation_.tree_id), std::to_string(operation_.op_id)});
+      {std::to_string(operation_.tree_id), std::to_string(operation_.op_id), std::string(key)});
   std::vector<const ColumnInfo*> columns;
   for (int i = 0; i < row.rows(); ++i) {
     for (const ColumnInfo& column : table_->columns) {
@@ -324,5 +330,13 @@ std::vector<const ColumnInfo*> Stage::kept_plan() const {
   }
   return columns;
 }
+
+std::set<std::string> Stage::kept_media() const {
+  std::set<std::string> names;
+  for (const ColumnInfo* column : kept_columns("media")) names.insert(column->name);
+  return names;
+}
+
+std::vector<const ColumnInfo*> Stage::kept_plan() const { return kept_columns("compute"); }
 
 }  // namespace coppice::engine

@@ -52,8 +52,10 @@ class Stage {
   // The table was altered: go on with its new description.
   void follow(const catalog::TablePointer& table, const catalog::Operation& operation);
 
-  // For a resume: what is still to be computed.
-  void keep_plan(const std::vector<const catalog::ColumnInfo*>& columns);
+  // For a resume: the columns whose values were given, and those still to be computed.
+  void keep_plan(const std::set<std::string>& media,
+                 const std::vector<const catalog::ColumnInfo*>& columns);
+  std::set<std::string> kept_media() const;
   std::vector<const catalog::ColumnInfo*> kept_plan() const;
 
  private:
@@ -63,6 +65,7 @@ class Stage {
   std::size_t compute_rounds(const catalog::TableInfo& names,
                              const std::vector<const catalog::ColumnInfo*>& columns,
                              std::size_t first_round, ResultSink& sink);
+  std::vector<const catalog::ColumnInfo*> kept_columns(std::string_view key) const;
   void check_unique(const catalog::ConstraintInfo& constraint);
   void store_batch(const ComputeRound& round, std::int64_t round_number,
                    const std::vector<std::int64_t>& numbers, const std::vector<std::int64_t>& rows,

@@ -277,9 +277,7 @@ void resume_staged(EngineContext& context, std::int64_t tree_id, std::int64_t op
   StagedPlan plan;
   plan.tag = lower(row.text(0, 1));
   try {
-    std::set<std::string> media;
-    for (const ColumnInfo* column : table->visible_columns()) media.insert(column->name);
-    stage.take_media(media, false, sink);
+    stage.take_media(stage.kept_media(), false, sink);
     stage.compute(stage.kept_plan(), sink);
     publish_staged(context, table, stage, operation, plan, sink);
   } catch (const Error& error) {

@@ -164,8 +164,20 @@ void apply_column_option(ColumnInfo& column, const sql::Option& option, const So
       refuse("'store', 'recompute' or 'auto'");
     }
     column.backup = *option.value;
+  } else if (option.name == "references") {
+    if (option.value != "take" && option.value != "keep" && option.value != "auto") {
+      refuse("'take', 'keep' or 'auto'");
+    }
+    if (!column.media_kind() || column.computed()) {
+      throw error_at(
+          ErrorCode::kSyntax, source, option.location,
+          fmt::format("option references belongs to media columns that are given values; "
+                      "\"{}\" is none",
+                      column.name));
+    }
+    column.references = *option.value;
   } else {
-    const std::vector<std::string> known = {"on_error", "backup"};
+    const std::vector<std::string> known = {"on_error", "backup", "references"};
     throw error_at(ErrorCode::kNotFound, source, option.location,
                    fmt::format("unknown column option \"{}\"", option.name),
                    did_you_mean(option.name, known));

@@ -43,7 +43,7 @@ void read_table_constraint(const PgQuery__Constraint& constraint, const sql::Sou
                            TableDraft& draft);
 TableDraft read_create_table(const PgQuery__CreateStmt& statement, const sql::SourceText& source);
 
-// Sets column options, as OPTIONS (…) or SET (…) give them: on_error, backup.
+// Sets column options, as OPTIONS (…) or SET (…) give them: on_error, backup, references.
 void apply_column_option(catalog::ColumnInfo& column, const sql::Option& option,
                          const sql::SourceText& source);
 

@@ -172,6 +172,11 @@ class TablePlanner {
       alter_column(phase, "set backup of", column,
                    fmt::format("SET (backup = {})", sql::quote_literal(column.info.backup)));
     }
+    if (column.info.references != there.info.references) {
+      alter_column(
+          phase, "set references of", column,
+          fmt::format("SET (references = {})", sql::quote_literal(column.info.references)));
+    }
     comment_on(column, there.info.comment);
   }
 

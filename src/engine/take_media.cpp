@@ -2,11 +2,10 @@
 
 #include <fmt/core.h>
 
-#include <map>
-
 #include "base/text.h"
 #include "config/config.h"
 #include "engine/compute.h"
+#include "engine/reference_reader.h"
 #include "media/ingest.h"
 #include "pg/transaction.h"
 
@@ -14,9 +13,9 @@ namespace coppice::engine {
 namespace {
 
 using catalog::ColumnInfo;
-using catalog::TableInfo;
 
 constexpr std::size_t kFilesPerBatch = 256;
+constexpr std::size_t kUrlsPerBatch = 64;
 
 struct Taken {
   std::string given;
@@ -47,19 +46,9 @@ struct BadFile {
   std::string message;
 };
 
-[[noreturn]] void refuse(const ColumnInfo& column, const BadFile& file) {
-  throw Error(ErrorCode::kInvalidInput,
-              fmt::format("{} cannot be taken into column \"{}\": {}", file.given, column.name,
-                          file.message),
-              fmt::format("the file is damaged or is no {}; nothing was changed", column.type));
-}
-
-void leave_out(EngineContext& context, const ColumnInfo& column, const std::string& stage_name,
-               const std::string& given, const std::string& why, ResultSink& sink) {
-  context.main.exec_params(fmt::format("DELETE FROM {} WHERE {} = $1", stage_name, column.physical),
-                           {given});
-  const bool named = why.find(given) != std::string::npos;
-  sink.notice(named ? "left out: " + why : fmt::format("left out: {}: {}", given, why));
+// A URL without its query.
+std::string label_of(const std::string& given) {
+  return is_http_url(given) ? printable_url(given) : given;
 }
 
 // Decodes each object once, in the workers. Those that are not whole are taken out of the batch
@@ -94,8 +83,11 @@ std::vector<BadFile> validate(EngineContext& context, const ColumnInfo& column,
   return bad;
 }
 
-void keep(EngineContext& context, const ColumnInfo& column, const std::string& stage_name,
-          const std::vector<Taken>& batch) {
+void keep_stored(EngineContext& context, const ColumnInfo& column, const std::string& stage_name,
+                 const std::vector<Taken>& batch) {
+  std::vector<MediaName> stored;
+  for (const Taken& taken : batch) stored.push_back(taken.ingested.name);
+  context.media.make_durable(stored);
   exec::TextColumn given, value, name, kind, mime, size, facts;
   for (const Taken& taken : batch) {
     given.push_back(taken.given);
@@ -120,47 +112,191 @@ void keep(EngineContext& context, const ColumnInfo& column, const std::string& s
   transaction.commit();
 }
 
+// The staged values of one column on their way.
+class MediaTaker {
+ public:
+  MediaTaker(EngineContext& context, const StagedMedia& staged, ResultSink& sink)
+      : context_(context),
+        staged_(staged),
+        column_(staged.column),
+        sink_(sink),
+        keeps_(keeps_references(context, staged.column)),
+        checks_(context.config.text("media.validate") == "write"),
+        ingest_(
+            context.media, context.url_cache(),
+            {std::filesystem::current_path(), keeps_ ? UrlPolicy::kKeep : UrlPolicy::kTakeIn, true},
+            {}) {}
+
+  void run() {
+    const pg::Result waiting = waiting_values();
+    progress_.what =
+        fmt::format("taking media into {}.{}", staged_.table.user_name(), column_.name);
+    progress_.total = static_cast<std::uint64_t>(waiting.rows());
+    std::vector<std::string> files, urls;
+    for (int row = 0; row < waiting.rows(); ++row) {
+      const std::string given(waiting.text(row, 0));
+      (is_http_url(given) ? urls : files).push_back(given);
+      if (files.size() == kFilesPerBatch) take_files(files);
+      if (urls.size() == kUrlsPerBatch) take_urls(urls);
+    }
+    take_files(files);
+    take_urls(urls);
+  }
+
+ private:
+  // Names of objects that are known already need no second look.
+  pg::Result waiting_values() const {
+    return context_.main.exec(fmt::format(
+        "SELECT DISTINCT s.{0} FROM {1} s LEFT JOIN coppice.media m ON m.name = s.{0} "
+        "WHERE s.{0} IS NOT NULL AND (m.name IS NULL OR m.kind <> '{2}')",
+        column_.physical, staged_.stage_name, catalog::media_kind_name(*column_.media_kind())));
+  }
+
+  void take_files(std::vector<std::string>& files) {
+    std::vector<Taken> batch;
+    for (const std::string& file : files) {
+      take_one(file, batch, [&] {
+        return ingest_.take(file, kind_of(column_), column_.name, context_.stop.get_token());
+      });
+    }
+    finish(std::move(batch));
+    files.clear();
+  }
+
+  // In as many goes as the cache needs.
+  void take_urls(std::vector<std::string>& urls) {
+    if (keeps_ && !checks_) {
+      record_unread(context_, staged_.operation, urls);
+      advance(urls.size());
+      urls.clear();
+    }
+    while (!urls.empty()) {
+      std::vector<FetchedContent> contents = fetch_for_write(context_, urls);
+      std::vector<Taken> batch;
+      for (std::size_t i = 0; i < contents.size(); ++i) {
+        take_one(urls[i], batch, [&] {
+          if (const auto* error = std::get_if<Error>(&contents[i])) throw *error;
+          return ingest_.take_fetched(urls[i], std::get<CachedObject>(std::move(contents[i])),
+                                      kind_of(column_), column_.name);
+        });
+      }
+      finish(std::move(batch));
+      urls.erase(urls.begin(), urls.begin() + static_cast<std::ptrdiff_t>(contents.size()));
+    }
+  }
+
+  template <typename Take>
+  void take_one(const std::string& given, std::vector<Taken>& batch, Take take) {
+    context_.check_stop();
+    try {
+      batch.push_back({given, take(), {}});
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kDiskFull || error.code() == ErrorCode::kInterrupted) throw;
+      if (!staged_.skip_bad) throw with_place(given, error);
+      leave_out(given, error.message());
+    }
+  }
+
+  // A URL is told without its query: the row says which one it is.
+  Error with_place(const std::string& given, const Error& error) const {
+    if (!is_http_url(given)) return error;
+    return Error(error.code(),
+                 fmt::format("{} (column \"{}\" of {}, {})", error.message(), column_.name,
+                             staged_.table.user_name(), row_with(given)),
+                 error.hint());
+  }
+
+  // "the row with id = 3": the first one that holds the value.
+  std::string row_with(const std::string& given) const {
+    std::vector<std::string> fields;
+    for (const ColumnInfo* named : naming_columns(staged_.table)) {
+      if (named->media_kind()) continue;
+      fields.push_back(fmt::format("{} || ' = ' || coalesce({}::text, 'NULL')",
+                                   sql::quote_literal(named->name), named->physical));
+    }
+    const pg::Result row = context_.main.exec_params(
+        fmt::format("SELECT concat_ws(', ', {}) FROM {} WHERE {} = $1 ORDER BY _n LIMIT 1",
+                    fields.empty() ? "'number ' || _n" : join(fields, ", "), staged_.stage_name,
+                    column_.physical),
+        {given});
+    return fmt::format("the row with {}", row.text(0, 0));
+  }
+
+  void finish(std::vector<Taken> batch) {
+    const std::size_t count = batch.size();
+    if (checks_ && count > 0) {
+      const std::vector<BadFile> bad = validate(context_, column_, batch);
+      if (!bad.empty() && !staged_.skip_bad) refuse(bad.front());
+      for (const BadFile& file : bad) leave_out(file.given, file.message);
+    }
+    keep(std::move(batch));
+    advance(count);
+  }
+
+  [[noreturn]] void refuse(const BadFile& file) const {
+    throw with_place(
+        file.given,
+        Error(ErrorCode::kInvalidInput,
+              fmt::format("{} cannot be taken into column \"{}\": {}", label_of(file.given),
+                          column_.name, file.message),
+              fmt::format("the file is damaged or is no {}; nothing was changed", column_.type)));
+  }
+
+  void leave_out(const std::string& given, const std::string& why) {
+    context_.main.exec_params(
+        fmt::format("DELETE FROM {} WHERE {} = $1", staged_.stage_name, column_.physical), {given});
+    const std::string label = label_of(given);
+    const bool named = why.find(label) != std::string::npos;
+    sink_.notice(named ? "left out: " + why : fmt::format("left out: {}: {}", label, why));
+  }
+
+  // What was stored gets its name into the cells; what was kept, into the records.
+  void keep(std::vector<Taken> batch) {
+    std::vector<Taken> stored;
+    std::vector<ReferenceRecord> kept;
+    for (Taken& taken : batch) {
+      if (taken.ingested.cached) {
+        kept.push_back(record_of(taken));
+      } else {
+        stored.push_back(std::move(taken));
+      }
+    }
+    record_references(context_, staged_.operation, kept);
+    if (!stored.empty()) keep_stored(context_, column_, staged_.stage_name, stored);
+  }
+
+  static ReferenceRecord record_of(const Taken& taken) {
+    const CachedObject& content = *taken.ingested.cached;
+    ReferenceRecord record;
+    record.url = taken.given;
+    record.name = content.name;
+    record.kind = kind_name(taken.ingested.type.kind);
+    record.mime = taken.ingested.type.mime;
+    record.size_bytes = content.size_bytes;
+    record.etag = content.etag;
+    record.facts = taken.facts;
+    return record;
+  }
+
+  void advance(std::size_t count) {
+    progress_.done += count;
+    sink_.progress(progress_);
+  }
+
+  EngineContext& context_;
+  const StagedMedia& staged_;
+  const ColumnInfo& column_;
+  ResultSink& sink_;
+  const bool keeps_;
+  const bool checks_;
+  const MediaIngest ingest_;
+  Progress progress_;
+};
+
 }  // namespace
 
-void take_staged_media(EngineContext& context, const TableInfo& table, const ColumnInfo& column,
-                       const std::string& stage_name, bool skip_bad, ResultSink& sink) {
-  const bool check = context.config.text("media.validate") == "write";
-  const MediaIngest ingest(context.media, context.url_cache(),
-                           {std::filesystem::current_path(), UrlPolicy::kTakeIn, true}, {});
-  // Names of objects that are known already need no second look.
-  const pg::Result waiting = context.main.exec(
-      fmt::format("SELECT DISTINCT s.{0} FROM {1} s LEFT JOIN coppice.media m ON m.name = s.{0} "
-                  "WHERE s.{0} IS NOT NULL AND (m.name IS NULL OR m.kind <> '{2}')",
-                  column.physical, stage_name, catalog::media_kind_name(*column.media_kind())));
-  Progress progress{fmt::format("taking media into {}.{}", table.user_name(), column.name), 0,
-                    static_cast<std::uint64_t>(waiting.rows())};
-  std::vector<Taken> batch;
-  for (int row = 0; row < waiting.rows(); ++row) {
-    context.check_stop();
-    const std::string given(waiting.text(row, 0));
-    try {
-      batch.push_back(
-          {given, ingest.take(given, kind_of(column), column.name, context.stop.get_token()), {}});
-    } catch (const Error& error) {
-      if (!skip_bad || error.code() == ErrorCode::kDiskFull ||
-          error.code() == ErrorCode::kInterrupted) {
-        throw;
-      }
-      leave_out(context, column, stage_name, given, error.message(), sink);
-    }
-    if (batch.size() < kFilesPerBatch && row + 1 < waiting.rows()) continue;
-    if (check) {
-      const std::vector<BadFile> bad = validate(context, column, batch);
-      if (!bad.empty() && !skip_bad) refuse(column, bad.front());
-      for (const BadFile& file : bad) {
-        leave_out(context, column, stage_name, file.given, file.message, sink);
-      }
-    }
-    keep(context, column, stage_name, batch);
-    progress.done += batch.size();
-    sink.progress(progress);
-    batch.clear();
-  }
+void take_staged_media(EngineContext& context, const StagedMedia& staged, ResultSink& sink) {
+  MediaTaker(context, staged, sink).run();
 }
 
 }  // namespace coppice::engine

@@ -15,20 +15,25 @@ MediaName parse_name(const std::string& text) {
       "missing", fmt::format("\"{}\" is not the name of an object in the media store", text));
 }
 
+std::filesystem::path find_file(const MediaName& name, const MediaStore& store) {
+  try {
+    return store.find(name);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+    throw FunctionFailure("missing",
+                          fmt::format("{} is not in the media store ({}): restore it from a backup "
+                                      "or insert the file again",
+                                      name.text(), store.path_of(name).string()));
+  }
+}
+
 }  // namespace
 
 Media::Media(const Value& value, const MediaStore& store, const Limits& limits)
     : type_(value.type),
       limits_(&limits),
       name_(parse_name(value.text)),
-      file_(store.path_of(*name_)) {
-  if (!store.contains(*name_)) {
-    throw FunctionFailure("missing",
-                          fmt::format("{} is not in the media store ({}): restore it from a backup "
-                                      "or insert the file again",
-                                      value.text, file_.string()));
-  }
-}
+      file_(find_file(*name_, store)) {}
 
 Media::Media(Picture picture) : type_(ValueType::kImage), picture_(std::move(picture)) {}
 
@@ -84,6 +89,9 @@ Value Media::stored(MediaStore& store) {
   } else if (!name_) {
     const std::string extension = file_.extension().string().substr(1);
     name_ = store.put_file(file_, extension, true);
+  } else if (!file_.empty() && file_ != store.path_of(*name_)) {
+    // An argument that a function gave back, from the cache of references: that may vanish.
+    name_ = store.put_file(file_, name_->extension, false);
   }
   Value value;
   value.type = type_;
