@@ -93,12 +93,11 @@ void OperationLog::set_progress(const Operation& operation, std::int64_t done, s
 }
 
 int OperationLog::settle_abandoned() {
-  const pg::Result settled = connection_.exec_cached(
+  const pg::Result settled = connection_.exec(
       "UPDATE coppice.operations o SET state = 'interrupted', ended_at = clock_timestamp(), "
       "message = 'the process that ran it ended' WHERE o.state = 'running' AND NOT EXISTS ("
       "SELECT 1 FROM pg_stat_get_activity(o.backend_pid) a "
-      "WHERE a.backend_start = o.backend_start)",
-      {});
+      "WHERE a.backend_start = o.backend_start)");
   return static_cast<int>(settled.affected_rows());
 }
 

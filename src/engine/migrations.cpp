@@ -75,6 +75,14 @@ void create_catalog(pg::Connection& connection) {
 
 std::string stubs_digest(const std::string& stubs) { return to_hex(sha256(stubs)); }
 
+void check_format(int format) {
+  if (format <= kCatalogFormat) return;
+  throw Error(ErrorCode::kNewerFormat,
+              fmt::format("the database has catalog format {}, this program reads up to {}", format,
+                          kCatalogFormat),
+              "use the coppice program that wrote it, or a newer one");
+}
+
 }  // namespace
 
 bool reader_role_exists(pg::Connection& connection) {
@@ -93,16 +101,28 @@ std::optional<int> catalog_format(pg::Connection& connection) {
   return text.empty() ? 0 : std::stoi(text);
 }
 
-bool migrate(pg::Connection& connection) {
-  const std::string stubs = exec::stubs_sql(builtin_signatures());
-  const std::optional<int> before = catalog_format(connection);
-  if (before && *before > kCatalogFormat) {
-    throw Error(ErrorCode::kNewerFormat,
-                fmt::format("the database has catalog format {}, this program reads up to {}",
-                            *before, kCatalogFormat),
-                "use the coppice program that wrote it, or a newer one");
+bool is_up_to_date(pg::Connection& connection) {
+  try {
+    const pg::Result meta = connection.exec_params(
+        "SELECT (SELECT value FROM coppice.meta WHERE key = 'format'), value FROM coppice.meta "
+        "WHERE key = 'stubs'",
+        {});
+    if (meta.rows() == 0 || meta.is_null(0, 0)) return false;
+    const int format = std::stoi(std::string(meta.text(0, 0)));
+    check_format(format);
+    return format == kCatalogFormat &&
+           meta.text(0, 1) == stubs_digest(exec::stubs_sql(builtin_signatures()));
+  } catch (const pg::ServerError& error) {
+    constexpr std::string_view kUndefinedTable = "42P01";
+    if (error.sqlstate() == kUndefinedTable) return false;
+    throw;
   }
-  if (before && meta_value(connection, "stubs") == stubs_digest(stubs)) return false;
+}
+
+bool migrate(pg::Connection& connection) {
+  if (is_up_to_date(connection)) return false;
+  const std::string stubs = exec::stubs_sql(builtin_signatures());
+  if (const std::optional<int> before = catalog_format(connection)) check_format(*before);
   pg::Transaction transaction(connection);
   connection.exec(fmt::format("SELECT pg_advisory_xact_lock({})", kMigrationLock));
   if (!catalog_format(connection)) create_catalog(connection);

@@ -17,6 +17,8 @@ inline constexpr std::string_view kReaderRole = "coppice_reader";
 
 // nullopt: the database has no catalog.
 std::optional<int> catalog_format(pg::Connection& connection);
+// True when migrate() would do nothing: one round trip, for every command begins with it.
+bool is_up_to_date(pg::Connection& connection);
 // Creates or upgrades the catalog, the engine function stubs and the reader's rights, each in one
 // transaction under a lock that keeps other processes out. Does nothing when all is current.
 // Returns true when it changed something.

@@ -97,12 +97,13 @@ std::unique_ptr<EngineContext> open_home(const Config& config) {
                 fmt::format("make one: coppice init --home {}", config.home().string()));
   }
   auto context = std::make_unique<EngineContext>(config, start_server(config));
-  const std::optional<int> format = catalog_format(context->main);
-  if (!format) {
-    throw Error(ErrorCode::kNotFound, "the database has no Coppice catalog",
-                "make it: coppice init, or point database.url at the right database");
+  if (!is_up_to_date(context->main)) {
+    if (!catalog_format(context->main)) {
+      throw Error(ErrorCode::kNotFound, "the database has no Coppice catalog",
+                  "make it: coppice init, or point database.url at the right database");
+    }
+    migrate(context->main);
   }
-  migrate(context->main);
   find_reader(*context);
   return context;
 }

@@ -22,11 +22,10 @@ std::int64_t estimated_rows(EngineContext& context, const std::string& store) {
 
 std::map<std::int64_t, StoredSize> stored_sizes(EngineContext& context,
                                                 std::int64_t counted_bytes) {
-  const pg::Result tables = context.main.exec_cached(
+  const pg::Result tables = context.main.exec(
       "SELECT table_id, store_name, pg_total_relation_size(c.oid), pg_relation_size(c.oid) "
       "FROM coppice.tables t JOIN pg_class c "
-      "ON c.oid = to_regclass('coppice_store.' || t.store_name) ORDER BY 1",
-      {});
+      "ON c.oid = to_regclass('coppice_store.' || t.store_name) ORDER BY 1");
   std::map<std::int64_t, StoredSize> sizes;
   std::vector<std::string> counts;
   for (int row = 0; row < tables.rows(); ++row) {

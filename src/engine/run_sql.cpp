@@ -8,6 +8,7 @@
 #include "engine/copy.h"
 #include "engine/create_table.h"
 #include "engine/create_table_as.h"
+#include "engine/group_commit.h"
 #include "engine/indexes.h"
 #include "engine/insert.h"
 #include "engine/query.h"
@@ -190,16 +191,71 @@ std::string counted(std::size_t done) {
                    : fmt::format("; the {} statements before it were done", done);
 }
 
-// After `done` others of the same call.
-void run_counted(const Run& run, std::size_t done) {
-  try {
-    run.context.check_stop();
-    run_statement(run);
-  } catch (const Error& error) {
-    if (done == 0) throw;
-    throw Error(error.code(), error.message() + counted(done), error.hint());
+// Changes of a few rows, as far as one can tell without asking the database.
+bool is_short_write(sql::Statement& statement) {
+  switch (sql::classify(statement).kind) {
+    case StatementKind::kInsert: {
+      const auto* source =
+          as<PgQuery__SelectStmt>(as<PgQuery__InsertStmt>(statement.node())->select_stmt);
+      return source == nullptr || source->n_values_lists > 0;
+    }
+    case StatementKind::kUpdate:
+    case StatementKind::kDelete:
+      return true;
+    default:
+      return false;
   }
 }
+
+// The statements of one call, one after another.
+class Script {
+ public:
+  Script(EngineContext& context, const SqlParameters& parameters, ResultSink& sink)
+      : context_(context), parameters_(parameters), commits_(context.main, sink) {}
+
+  void run(sql::Statement& statement) {
+    try {
+      context_.check_stop();
+      const bool joins = is_short_write(statement);
+      // One alone does not pay for opening a group.
+      if (joins && follows_short_write_) commits_.begin();
+      if (!joins) commits_.end();
+      follows_short_write_ = joins;
+      run_statement({context_, statement, parameters_, commits_});
+      ++done_;
+    } catch (const Error& error) {
+      if (done_ == 0) throw;
+      throw Error(error.code(), error.message() + what_is_done(), error.hint());
+    }
+  }
+
+  void end() {
+    try {
+      commits_.end();
+    } catch (const Error& error) {
+      throw Error(error.code(), error.message() + what_is_done(), error.hint());
+    }
+  }
+
+ private:
+  std::string what_is_done() {
+    try {
+      commits_.end();
+    } catch (const Error&) {  // the connection is lost: the answers stay held
+    }
+    std::string text = counted(done_ - commits_.held());
+    if (commits_.held() > 0) {
+      text += fmt::format("; the last {} may be done or not: see coppice history", commits_.held());
+    }
+    return text;
+  }
+
+  EngineContext& context_;
+  const SqlParameters& parameters_;
+  GroupCommit commits_;
+  bool follows_short_write_ = false;
+  std::size_t done_ = 0;
+};
 
 }  // namespace
 
@@ -211,20 +267,19 @@ void run_script(EngineContext& context, std::string_view script, const SqlParame
   sql::ParseOptions options;
   options.limits.statement_bytes =
       static_cast<std::size_t>(context.config.integer("statement.max_mb")) << 20;
-  std::size_t done = 0;
+  Script statements(context, parameters, sink);
   // As PostgreSQL does with one message: text that does not parse runs none of it. Scripts too
   // long for that are run as they are read.
   if (script.size() <= kParsedAtOnceBytes) {
-    for (sql::Statement& statement : sql::parse(script, options)) {
-      run_counted({context, statement, parameters, sink}, done++);
-    }
-    return;
+    for (sql::Statement& statement : sql::parse(script, options)) statements.run(statement);
+    return statements.end();
   }
   sql::Splitter splitter(script);
-  for (auto text = splitter.next(); text; text = splitter.next(), ++done) {
+  for (auto text = splitter.next(); text; text = splitter.next()) {
     sql::Statement statement = sql::parse(*text, options);
-    run_counted({context, statement, parameters, sink}, done);
+    statements.run(statement);
   }
+  statements.end();
 }
 
 }  // namespace coppice::engine

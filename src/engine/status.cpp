@@ -34,14 +34,13 @@ std::string reader_url(EngineContext& context) {
 
 StatusReport make_status(EngineContext& context) {
   context.log.settle_abandoned();
-  const pg::Result row = context.main.exec_cached(
+  const pg::Result row = context.main.exec(
       "SELECT current_setting('server_version'), (SELECT count(*) FROM coppice.tables), "
       "m.objects, m.size_bytes, pg_database_size(current_database()), o.running, o.interrupted "
       "FROM (SELECT count(*) AS objects, coalesce(sum(size_bytes), 0) AS size_bytes "
       "FROM coppice.media) m, (SELECT count(*) FILTER (WHERE state = 'running') AS running, "
       "count(*) FILTER (WHERE state = 'interrupted') AS interrupted FROM coppice.operations "
-      "WHERE state IN ('running', 'interrupted')) o",
-      {});
+      "WHERE state IN ('running', 'interrupted')) o");
   const auto number = [&](int column) {
     return static_cast<std::uint64_t>(row.integer(0, column));
   };

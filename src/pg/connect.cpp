@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <thread>
 
 #include "base/text.h"
 #include "pg/connection_state.h"
@@ -21,6 +22,10 @@ constexpr const char* kSessionSettings =
     "SET DateStyle = 'ISO, MDY'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1; "
     "SET bytea_output = 'hex'; SET standard_conforming_strings = on; "
     "SET cursor_tuple_fraction = 1.0";
+
+constexpr std::string_view kCannotConnectNow = "57P03";
+constexpr milliseconds kReadyPause{20};
+constexpr int kAttemptsPerReport = 50;
 
 // "…: FATAL:  28P01: password …\nLOCATION: …": finds "28P01".
 std::optional<std::size_t> find_sqlstate(std::string_view text) {
@@ -146,6 +151,23 @@ Connection Connection::connect(const ConnectOptions& options) {
   if (options.role) settings += "; SET ROLE " + quote_identifier(*options.role);
   connection.exec(settings);
   return connection;
+}
+
+Connection Connection::connect_when_ready(const ConnectOptions& options,
+                                          std::chrono::milliseconds patience,
+                                          const std::function<void(const std::string&)>& report) {
+  const auto begin = internal::SteadyClock::now();
+  for (int attempt = 1;; ++attempt) {
+    try {
+      return connect(options);
+    } catch (const ServerError& error) {
+      const auto waited = internal::SteadyClock::now() - begin;
+      if (error.sqlstate() != internal::kCannotConnectNow || waited > patience) throw;
+      if (report && attempt % internal::kAttemptsPerReport == 0)
+        report("waiting: " + error.message());
+    }
+    std::this_thread::sleep_for(internal::kReadyPause);
+  }
 }
 
 Connection Connection::connect(const std::string& conninfo, std::optional<std::string> role) {

@@ -63,6 +63,11 @@ class Connection {
  public:
   static Connection connect(const ConnectOptions& options);
   static Connection connect(const std::string& conninfo, std::optional<std::string> role = {});
+  // Waits while the server starts or recovers from a crash, for `patience` at most; `report` hears
+  // of it about once a second.
+  static Connection connect_when_ready(const ConnectOptions& options,
+                                       std::chrono::milliseconds patience = std::chrono::minutes(5),
+                                       const std::function<void(const std::string&)>& report = {});
   Connection(Connection&&) noexcept;
   Connection& operator=(Connection&&) noexcept;
   ~Connection();

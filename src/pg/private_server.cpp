@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "pg/connection.h"
 #include "pg/conninfo.h"
 #include "pg/server_process.h"
 #include "pg/server_settings.h"
@@ -142,9 +143,23 @@ FileDescriptor PrivateServer::wait_for_lock(const std::stop_token& stop, const c
   }
 }
 
+// PostgreSQL 15 hangs when it is told to stop while it recovers from the crash of one of its
+// processes (its file says "ready" all that time).
+void PrivateServer::await_recovered(milliseconds timeout) {
+  if (status().state != ServerState::kReady) return;
+  try {
+    ConnectOptions options;
+    options.conninfo = conninfo(kSuperuser);
+    Connection::connect_when_ready(options, timeout,
+                                   [this](const std::string& what) { report(what); });
+  } catch (const Error&) {  // not ours to judge: it is about to be stopped
+  }
+}
+
 bool PrivateServer::stop(StopMode mode, milliseconds timeout) {
   if (status().state == ServerState::kNotInitialised) return false;
   const FileDescriptor lock = wait_for_lock({}, "starting or stopping the database server");
+  if (mode != StopMode::kImmediate) await_recovered(timeout);
   const pid_t pid = status().pid;
   if (pid == 0) return false;
   if (::kill(pid, stop_signal(mode)) != 0 && errno != ESRCH) {

@@ -73,6 +73,7 @@ class PrivateServer {
   std::filesystem::path live_socket_folder() const;
   bool is_ready() const;
   void report(const std::string& what);
+  void await_recovered(std::chrono::milliseconds timeout);
   void check_stop(const std::stop_token& stop) const;
   FileDescriptor wait_for_lock(const std::stop_token& stop, const char* doing);
 

@@ -301,6 +301,23 @@ TEST_F(PrivateServerTest, LongRecoveryIsWaitedForAndReported) {
   EXPECT_FALSE(progress_.empty());
 }
 
+TEST_F(PrivateServerTest, RecoveryFromACrashedSessionIsWaitedFor) {
+  PrivateServer server = initialised();
+  server.start();
+  const auto crash_session = [&] {
+    Connection victim = Connection::connect(server.conninfo());
+    ASSERT_EQ(::kill(victim.backend_pid(), SIGKILL), 0);
+    while (is_running(victim.backend_pid())) std::this_thread::sleep_for(1ms);
+  };
+  crash_session();
+  ConnectOptions options;
+  options.conninfo = server.conninfo();
+  EXPECT_EQ(Connection::connect_when_ready(options).exec("SELECT 1").integer(0, 0), 1);
+  crash_session();
+  EXPECT_TRUE(server.stop(StopMode::kFast, 60s));
+  EXPECT_EQ(server.status().state, ServerState::kDown);
+}
+
 TEST_F(PrivateServerTest, AHomeWithALongPathWorks) {
   const std::string name =
       std::string(100, 'l') + "/" + std::string(100, 'm') + "/it's \"a\" $home";

@@ -56,6 +56,9 @@ constexpr Mapping kMappings[] = {
      "the server has no connection left; close some or raise "
      "max_connections"},
     {"53", ErrorCode::kUnavailable, "the database server is short of memory or other resources"},
+    {"54000", ErrorCode::kInvalidInput, ""},
+    {"54001", ErrorCode::kInvalidInput,
+     "it is nested too deep for the database server: use lists, subqueries or several statements"},
     {"54", ErrorCode::kInvalidInput,
      "the statement exceeds a limit of PostgreSQL; make it smaller"},
     {"55P03", ErrorCode::kBusy, "another session holds a lock on the same table; try again"},
@@ -77,11 +80,16 @@ const Mapping* find_mapping(std::string_view sqlstate) {
 }
 
 std::string make_message(const ServerErrorFields& fields) {
+  // A stop that was asked for reads the same wherever it took effect.
+  if (fields.sqlstate == "57014" && fields.primary.ends_with("due to user request")) {
+    return "interrupted";
+  }
   return fields.detail.empty() ? fields.primary : fields.primary + ": " + fields.detail;
 }
 
 std::string make_hint(const ServerErrorFields& fields) {
-  if (!fields.hint.empty()) return fields.hint;
+  // The server's hint about its stack is for its administrator.
+  if (!fields.hint.empty() && fields.sqlstate != "54001") return fields.hint;
   const Mapping* mapping = find_mapping(fields.sqlstate);
   return mapping == nullptr ? std::string() : std::string(mapping->hint);
 }

@@ -3,7 +3,9 @@
 exactly what its operation made of the one before."""
 
 import http.server
+import os
 import pathlib
+import signal
 import sys
 import threading
 
@@ -162,6 +164,31 @@ class Writers(coppice.TestCase):
         self.assertEqual(self.home.values("SELECT id, n, w FROM slow ORDER BY id"),
                          [[1, 5, 69], [2, 0, 64]])  # fmt: skip
         self.check_versions("slow", 3)
+
+    def test_what_a_stream_was_told_outlives_the_server(self):
+        """Statements of one script wait for the disk together; none is called done before that."""
+        self.home.sql("CREATE TABLE stream (id int PRIMARY KEY, name text)")
+        script = self.home.work / "stream.sql"
+        script.write_text("".join(f"INSERT INTO stream VALUES ({i}, 'x');\n" for i in range(50_000)))
+        writer = self.home.start("sql", "-f", script)
+        told = 0
+        for line in writer.stdout:
+            told += line.startswith("INSERT 0 1")
+            if told == 300:
+                break
+        backend = self.home.value(
+            "SELECT DISTINCT backend_pid FROM coppice.operations WHERE kind = 'insert'"
+            "AND table_name = 'public.stream'"
+        )
+        os.kill(backend, signal.SIGKILL)  # the server starts again from its log
+        rest, errors = writer.communicate(timeout=60)
+        self.assertEqual(writer.returncode, 1, errors)
+        told += sum(line.startswith("INSERT 0 1") for line in rest.splitlines())
+        count, last = self.home.values("SELECT count(*), max(id) FROM stream")[0]
+        self.assertGreaterEqual(count, told)
+        self.assertEqual(last, count - 1, "no statement in the middle is missing")
+        self.check_versions("stream", count)
+        self.assertRegex(errors, rf"the {told} statements before it were done")
 
     def test_schema_changes_while_others_write(self):
         self.home.sql("CREATE TABLE shifting (id int PRIMARY KEY, n int)")
