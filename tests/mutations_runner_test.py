@@ -56,13 +56,13 @@ class Mutations(unittest.TestCase):
         (cls.root / ".gitignore").write_text("/build/\n__pycache__/\n")
         subprocess.run(["git", "init", "--quiet", cls.root], check=True)
 
-    def try_patches(self, **patches):
+    def try_patches(self, *arguments, **patches):
         folder = coppice.scratch_folder(self, "patches.")
         for name, text in patches.items():
             (folder / f"{name}.patch").write_text(text)
         environment = dict(os.environ, MUTATION_PATCHES=str(folder))
         program = [sys.executable, self.root / "tests/mutations/run_mutations.py"]
-        result = subprocess.run(program, capture_output=True, text=True, env=environment)
+        result = subprocess.run([*program, *arguments], capture_output=True, text=True, env=environment)
         lines = result.stdout.splitlines()
         outcome = {line.split(" - ")[1]: line.split(" ")[0] for line in lines if " - " in line}
         return outcome, result.stdout
@@ -100,6 +100,10 @@ class Mutations(unittest.TestCase):
         )  # fmt: skip
         self.assertEqual(outcome["stale"], "not", output)
         self.assertEqual(outcome["broken"], "not", output)
+        outcome, output = self.try_patches(
+            "all_pass_without_a_defect", unknown=patch("x", "43", "nothing")
+        )
+        self.assertEqual(outcome, {"all_pass_without_a_defect": "not"}, output)
         outcome, output = self.try_patches(nameless="Defect: x\n")
         self.assertEqual(outcome, {"all_pass_without_a_defect": "not"}, output)
 

@@ -137,7 +137,8 @@ def main():
     copy = Copy()
     try:
         copy.prepare()
-        tests = sorted({test for file in names.values() for test in read_patch(file)[1]})
+        chosen = names.values() or files
+        tests = sorted({test for file in chosen for test in read_patch(file)[1]})
         passed, failed, output = copy.test(tests) if tests else (1, [], "")
         if failed or not passed:
             raise Problem(f"the named tests fail without any defect\n{output[-4000:]}")
