@@ -45,6 +45,7 @@ std::optional<exec::ColumnKinds> CatalogKinds::columns_of(const sql::VersionedNa
     return kinds_of(context_.catalog.columns_at(*table, version.version), table->primary_key());
   }
   if (relation.table.schema == "coppice_asof") return columns_of_version(relation.table.name);
+  if (relation.table.schema == "coppice_store") return columns_of_working_view(relation.table.name);
   if (const auto view = context_.catalog.find_view(relation.table)) {
     const pg::Result columns = context_.main.exec_cached(
         "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 "
@@ -73,6 +74,18 @@ std::optional<exec::ColumnKinds> CatalogKinds::columns_of_version(const std::str
   const auto table = context_.catalog.table_by_id(found.integer(0, 0));
   const std::int64_t version = std::stoll(view_name.substr(mark + 2));
   return kinds_of(context_.catalog.columns_at(*table, version), table->primary_key());
+}
+
+// "w12", which the rows of an UPDATE or DELETE are read from. Its last three columns are no media.
+std::optional<exec::ColumnKinds> CatalogKinds::columns_of_working_view(
+    const std::string& view_name) {
+  if (!view_name.starts_with('w')) return std::nullopt;
+  const pg::Result found = context_.main.exec_cached(
+      "SELECT table_id FROM coppice.tables WHERE store_name = $1", {"t" + view_name.substr(1)});
+  if (found.rows() == 0) return std::nullopt;
+  exec::ColumnKinds kinds = column_kinds(*context_.catalog.table_by_id(found.integer(0, 0)));
+  for (const char* name : {"_row", "_from", "_to"}) kinds.push_back({name, std::nullopt});
+  return kinds;
 }
 
 BoundExpression bind_column_expression(EngineContext& context, const TableInfo& table,

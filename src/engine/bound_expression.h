@@ -31,6 +31,7 @@ class CatalogKinds final : public exec::RelationKinds {
 
  private:
   std::optional<exec::ColumnKinds> columns_of_version(const std::string& view_name);
+  std::optional<exec::ColumnKinds> columns_of_working_view(const std::string& view_name);
 
   EngineContext& context_;
 };

@@ -62,8 +62,11 @@ pg::Connection& EngineContext::reader() {
 }
 
 pg::Connection& EngineContext::side() {
-  if (!side_ || !side_->is_alive()) side_ = connect_owner(address.owner_conninfo);
-  return *side_;
+  return side_.get([this] { return connect_owner(address.owner_conninfo); });
+}
+
+pg::Connection& EngineContext::origin() {
+  return origin_.get([this] { return connect_owner(address.owner_conninfo); });
 }
 
 FunctionPool& EngineContext::pool() {
@@ -101,6 +104,32 @@ UrlCache* EngineContext::url_cache() {
 
 void EngineContext::check_stop() const {
   if (stop.stop_requested()) throw Error(ErrorCode::kInterrupted, "interrupted");
+void EngineContext::request_stop() noexcept {
+  stop.request_stop();
+  main.cancel();
+  reader_.cancel();
+  side_.cancel();
+  origin_.cancel();
+}
+
+ProcessPoolOptions function_worker_options(const Config& config) {
+  ProcessPoolOptions options;
+  options.argv = {worker_program()};
+  options.worker_count = static_cast<int>(config.integer("workers.count"));
+  options.media_folder = config.home() / "media";
+  // Made now: what is not there when a worker starts stays out of its reach.
+  const MediaStore cache(config.home() / "cache", worker_account());
+  options.readable_folders = {cache.folder() / "sha256"};
+  options.account = worker_account();
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  options.memory_limit_bytes = static_cast<std::uint64_t>(config.integer("workers.memory_mb"))
+                               << 20;
+#endif  // the sanitizers reserve terabytes of addresses, far above any limit
+  options.row_timeout = std::chrono::seconds(config.integer("workers.timeout_s"));
+  options.environment["COPPICE_MAX_PIXELS"] = config.text("media.max_pixels");
+  return options;
+}
+
 }
 
 std::string current_author() {

@@ -2,7 +2,9 @@
 //
 // Model    `main` is the owner's session: it writes. `reader` is the restricted role's: queries of
 //          users run there, read-only. `side` evaluates SQL around engine functions while another
-//          session streams. reader and side are opened when first used.
+//          session streams. `origin` is the owner's too: it reads the rows that an UPDATE or DELETE
+//          with engine functions starts from, while `main` keeps what is made of them. All but
+//          main are opened when first used.
 // Threads  As Engine: one thread at a time; `stop` may be requested from any.
 #pragma once
 
@@ -56,14 +58,16 @@ struct EngineContext {
   pg::Connection& side();
   FunctionPool& pool();  // media arguments may be URLs: engine/reference_pool.h
   UrlCache* url_cache();
+  pg::Connection& origin();
 
   // Throws kInterrupted once a stop was requested.
   void check_stop() const;
   void forget_catalog() { catalog.forget(); }
 
  private:
-  std::optional<pg::Connection> reader_;
-  std::optional<pg::Connection> side_;
+  LazyConnection reader_;
+  LazyConnection side_;
+  LazyConnection origin_;
   std::unique_ptr<FunctionPool> pool_;
   SystemClock clock_;
   std::unique_ptr<HttpClient> http_;

@@ -38,6 +38,10 @@ TableDraft draft_of(EngineContext& context, sql::Statement& statement, PgQuery__
     throw query_error(context, error, sent, statement);
   }
   const std::vector<std::string> names = sql::names_in(into.n_col_names, into.col_names);
+  if (names.size() > columns.size()) {
+    throw statement.error(ErrorCode::kSyntax, into.rel->location,
+                          "too many column names were specified");
+  }
   TableDraft draft;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     ColumnDraft column;
@@ -49,6 +53,22 @@ TableDraft draft_of(EngineContext& context, sql::Statement& statement, PgQuery__
     draft.columns.push_back(std::move(column));
   }
   return draft;
+}
+
+void fill_from(EngineContext& context, const catalog::TableInfo& table, const std::string& query,
+               const sql::Statement& statement, const SqlParameters& parameters, ResultSink& sink) {
+  sql::Statement insert =
+      parse_generated(fmt::format("INSERT INTO {} {}", table.user_name(), query), statement);
+  if (insert_needs_staging(context, table, insert)) {
+    return run_staged_insert(context, table, insert, parameters, sink, "SELECT");
+  }
+  DirectInsert write(sql::deparse(insert.node()), parameters);
+  try {
+    const WriteOutcome outcome = run_direct_write(context, table.name, statement.text(), write);
+    sink.done(fmt::format("SELECT {}", outcome.counts.inserted), outcome.version);
+  } catch (const pg::ServerError& error) {
+    throw query_error(context, error, write.planned_text(), statement);
+  }
 }
 
 }  // namespace
@@ -72,14 +92,16 @@ void create_table_as(EngineContext& context, sql::Statement& statement,
   const TableDraft draft = draft_of(context, statement, *select, *create.into);
   const auto table = create_table_from(context, name, draft, statement.source(), statement.text());
   if (!with_data) return sink.done("CREATE TABLE AS", table->version);
-  sql::Statement insert =
-      sql::parse_statement(fmt::format("INSERT INTO {} {}", table->user_name(), query));
-  if (insert_needs_staging(context, *table, insert)) {
-    return run_staged_insert(context, *table, insert, parameters, sink);
+  try {
+    fill_from(context, *table, query, statement, parameters, sink);
+  } catch (const Error& error) {
+    // What was interrupted may be resumed; anything else leaves no table behind.
+    if (context.main.is_alive() && error.code() != ErrorCode::kInterrupted) {
+      sql::Statement drop = sql::parse_statement("DROP TABLE " + table->user_name());
+      drop_tables(context, drop, sink);
+    }
+    throw;
   }
-  DirectInsert write(std::string(insert.text()), parameters);
-  const WriteOutcome outcome = run_direct_write(context, table->name, statement.text(), write);
-  sink.done(fmt::format("SELECT {}", outcome.counts.inserted), outcome.version);
 }
 
 }  // namespace coppice::engine

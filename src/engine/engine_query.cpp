@@ -48,8 +48,9 @@ struct Prepared {
   CatalogKinds relations;
   std::unique_ptr<exec::PreparedSelect> select;
 
-  Prepared(EngineContext& context, sql::Statement& statement, PgQuery__SelectStmt& query,
-           const std::vector<pg::Parameter>& values)
+  // `source` reads the tables.
+  Prepared(EngineContext& context, pg::Connection& source, sql::Statement& statement,
+           PgQuery__SelectStmt& query, const std::vector<pg::Parameter>& values)
       : relations(context) {
     exec::substitute_parameters(statement.root(), values, statement.arena());
     for (int level = 0; expand_engine_views(context, statement); ++level) {
@@ -63,8 +64,8 @@ struct Prepared {
     take_media_literals(context, statement, binding.literals);
     resolve_versions(context, statement);
     qualify_media_types(sql::message_of(statement.node()), statement.arena());
-    const exec::SelectSession session{context.reader(), context.side(), context.pool(),
-                                      context.functions, relations};
+    const exec::SelectSession session{source, context.side(), context.pool(), context.functions,
+                                      relations};
     select = std::make_unique<exec::PreparedSelect>(session, statement.arena(), query,
                                                     statement.source(), binding.columns);
   }
@@ -136,6 +137,13 @@ exec::SelectOptions options_of(EngineContext& context) {
   return options;
 }
 
+bool reads_store(sql::Statement& statement) {
+  for (const sql::RelationUse& use : sql::collect_relations(statement.node())) {
+    if (sql::relation_name(*use.relation).schema == "coppice_store") return true;
+  }
+  return false;
+}
+
 PgQuery__SelectStmt& select_of(sql::Statement& statement, sql::Node* node) {
   auto* select = as<PgQuery__SelectStmt>(node);
   if (select == nullptr) {
@@ -159,7 +167,8 @@ bool reads_engine_view(EngineContext& context, sql::Statement& statement) {
 
 std::uint64_t run_engine_query(EngineContext& context, sql::Statement& statement,
                                const std::vector<pg::Parameter>& values, ResultSink& sink) {
-  Prepared prepared(context, statement, select_of(statement, statement.node()), values);
+  Prepared prepared(context, context.reader(), statement, select_of(statement, statement.node()),
+                    values);
   EmittingSink rows(sink);
   const std::uint64_t count = prepared.select->run(rows, options_of(context));
   sink.end_rows();
@@ -169,7 +178,8 @@ std::uint64_t run_engine_query(EngineContext& context, sql::Statement& statement
 void explain_engine_query(EngineContext& context, sql::Statement& statement,
                           const std::vector<pg::Parameter>& values, ResultSink& sink) {
   auto& explain = *as<PgQuery__ExplainStmt>(statement.node());
-  Prepared prepared(context, statement, select_of(statement, explain.query), values);
+  Prepared prepared(context, context.reader(), statement, select_of(statement, explain.query),
+                    values);
   RowsOut rows(sink, {{"QUERY PLAN", "text"}});
   for (const std::string& line : split(prepared.select->explain(), '\n')) {
     if (!line.empty()) rows.row({line});
@@ -181,7 +191,9 @@ void load_engine_query(EngineContext& context, const std::string& into,
                        const std::vector<std::string>& columns,
                        const std::vector<std::string>& types, sql::Statement& query,
                        const std::vector<pg::Parameter>& values) {
-  Prepared prepared(context, query, select_of(query, query.node()), values);
+  // What reads the store itself, as an UPDATE does, reads it as the owner.
+  pg::Connection& source = reads_store(query) ? context.origin() : context.reader();
+  Prepared prepared(context, source, query, select_of(query, query.node()), values);
   LoadingSink rows(context.main, into, columns, types);
   prepared.select->run(rows, options_of(context));
   rows.flush();

@@ -4,8 +4,13 @@
 
 #include <algorithm>
 
+#include "engine/bound_expression.h"
 #include "engine/emit.h"
 #include "engine/statement_tools.h"
+#include "engine/write_scope.h"
+#include "exec/binder.h"
+#include "exec/described_relations.h"
+#include "exec/kinds.h"
 #include "sql/deparse.h"
 #include "sql/make.h"
 #include "sql/read.h"
@@ -37,6 +42,15 @@ std::size_t source_width(EngineContext& context, PgQuery__InsertStmt& insert) {
   const auto rows = values_rows(insert);
   if (!rows.empty()) return rows.front()->n_items;
   if (insert.select_stmt == nullptr) return 0;  // DEFAULT VALUES
+  if (exec::mentions_engine_function(insert.select_stmt, context.functions)) {
+    CatalogKinds catalog_kinds(context);
+    exec::DescribedRelations relations(catalog_kinds, context.main);
+    const auto columns = exec::columns_of(*as<PgQuery__SelectStmt>(insert.select_stmt), nullptr,
+                                          {context.functions, relations});
+    if (columns) return columns->size();
+    throw Error(ErrorCode::kUnsupported, "the columns that * stands for are not known here",
+                "write out the columns");
+  }
   return context.main.describe(sql::deparse(insert.select_stmt)).columns.size();
 }
 
@@ -117,6 +131,14 @@ std::vector<const ColumnInfo*> prepare_insert_columns(EngineContext& context,
                                                       const TableInfo& table,
                                                       sql::Statement& statement) {
   auto& insert = *as<PgQuery__InsertStmt>(statement.node());
+  const auto* conflict = insert.on_conflict_clause;
+  if (conflict != nullptr && conflict->infer == nullptr &&
+      conflict->action == PG_QUERY__ON_CONFLICT_ACTION__ONCONFLICT_UPDATE) {
+    throw statement.error(ErrorCode::kSyntax, conflict->location,
+                          "ON CONFLICT DO UPDATE requires inference specification or constraint "
+                          "name",
+                          "for example, ON CONFLICT (column_name)");
+  }
   // WITH x … INSERT INTO t SELECT … is INSERT INTO t WITH x … SELECT ….
   auto* select = as<PgQuery__SelectStmt>(insert.select_stmt);
   if (insert.with_clause != nullptr && select != nullptr && select->with_clause == nullptr) {
@@ -185,9 +207,12 @@ void DirectInsert::plan(EngineContext& context, const TableInfo& table) {
   if (insert.on_conflict_clause != nullptr) {
     restrict_inference(table, *insert.on_conflict_clause, statement);
   }
-  expand_returning(table, std::string(sql::relation_alias(*insert.relation)), statement,
-                   insert.n_returning_list, insert.returning_list);
   returns_rows_ = insert.n_returning_list > 0;
+  if (returns_rows_) {
+    WriteScope scope(context, table, std::string(sql::relation_alias(*insert.relation)), statement);
+    scope.write_out_returning(insert.n_returning_list, insert.returning_list,
+                              [](sql::Node* expression) { return expression; });
+  }
   use_working_view(table, *insert.relation, statement.arena());
   planned_ = sql::deparse(statement.node());
 }

@@ -51,35 +51,6 @@ bool names_media_type(sql::Statement& statement) {
   return found;
 }
 
-// Where the same token, counted in the same way, stands in the user's text; -1 when it does not.
-std::ptrdiff_t place_in_source(std::string_view sent, int position, std::string_view source) {
-  if (position <= 0) return -1;
-  const std::size_t wanted =
-      sql::byte_offset_of_character(sent, static_cast<std::size_t>(position - 1));
-  if (sent == source) return static_cast<std::ptrdiff_t>(wanted);
-  std::string token;
-  int occurrence = 0;
-  sql::Lexer in_sent(sent);
-  std::vector<std::string> before;
-  for (sql::Token t = in_sent.next(); t.kind != sql::TokenKind::kEnd; t = in_sent.next()) {
-    if (t.begin == wanted) {
-      token = in_sent.text(t);
-      break;
-    }
-    before.emplace_back(in_sent.text(t));
-  }
-  if (token.empty()) return -1;
-  for (const std::string& other : before) occurrence += other == token ? 1 : 0;
-  std::vector<std::ptrdiff_t> places;
-  sql::Lexer in_source(source);
-  for (sql::Token t = in_source.next(); t.kind != sql::TokenKind::kEnd; t = in_source.next()) {
-    if (in_source.text(t) == token) places.push_back(static_cast<std::ptrdiff_t>(t.begin));
-  }
-  if (places.empty()) return -1;
-  const std::size_t index = std::min(static_cast<std::size_t>(occurrence), places.size() - 1);
-  return places[index];
-}
-
 // The server's own hint about arguments, and the nearest function of any kind.
 std::string function_hint(EngineContext& context, const pg::ServerError& error) {
   const std::string& primary = error.fields().primary;  // function lenght(text) does not exist
@@ -117,7 +88,12 @@ std::string nearest_hint(EngineContext& context, const pg::ServerError& error) {
 
 Error query_error(EngineContext& context, const pg::ServerError& error, std::string_view sent,
                   const sql::Statement& statement) {
-  const std::ptrdiff_t place = place_in_source(sent, error.fields().position, statement.text());
+  std::ptrdiff_t place = -1;
+  if (error.fields().position > 0) {
+    const auto characters = static_cast<std::size_t>(error.fields().position - 1);
+    place =
+        place_in_source(sent, sql::byte_offset_of_character(sent, characters), statement.text());
+  }
   return statement.error(error.code(), place, error.message(), nearest_hint(context, error));
 }
 

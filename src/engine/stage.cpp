@@ -67,14 +67,20 @@ Stage Stage::reopen(EngineContext& context, const catalog::TablePointer& table,
   return Stage(context, table, operation);
 }
 
-std::string Stage::user_rows(const TableInfo& names) const {
+std::string Stage::user_rows(const TableInfo& names, std::string_view actions) const {
   std::vector<std::string> columns;
   for (const ColumnInfo* column : names.visible_columns()) {
     columns.push_back(column->physical + " AS " + sql::quote_identifier(column->name));
   }
-  return fmt::format(
-      "(SELECT {}, _n, _row, _old, _round, _action FROM {} WHERE _action IN ('i', 'u'))",
-      join(columns, ", "), name_);
+  columns.insert(columns.end(), along_.begin(), along_.end());
+  return fmt::format("(SELECT {}, _n, _row, _old, _round, _action FROM {} WHERE _action IN ({}))",
+                     join(columns, ", "), name_, actions);
+}
+
+void Stage::add_along(const std::string& column, const std::string& type) {
+  context_.main.exec(
+      fmt::format("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} {}", name_, column, type));
+  if (std::count(along_.begin(), along_.end(), column) == 0) along_.push_back(column);
 }
 
 void Stage::take_media(const std::set<std::string>& columns, bool skip_bad, ResultSink& sink) {
@@ -270,8 +276,9 @@ Stage::Published Stage::publish(const std::string& returning, const std::string&
                   "WHERE _action IN ('i', 'u') ORDER BY _n",
                   table_->store_table(), columns, operation_.op_id, columns, name_));
   if (!returning.empty()) {
-    result.returned = main.exec(fmt::format("SELECT {} FROM {} AS {} ORDER BY _n", returning,
-                                            user_rows(), sql::quote_identifier(alias)));
+    result.returned =
+        main.exec(fmt::format("SELECT {} FROM {} AS {} ORDER BY _n", returning,
+                              user_rows(*table_, "'i', 'u', 'd'"), sql::quote_identifier(alias)));
   }
   result.counts.errors =
       main.exec_cached(

@@ -28,6 +28,9 @@ class Stage {
   // A subselect with the user's column names, then _n, _row, _old, of rows that take part.
   std::string user_rows() const { return user_rows(*table_); }
 
+  // A column beside the table's, that RETURNING reads; its values come with the rows.
+  void add_along(const std::string& column, const std::string& type);
+
   // File names and URLs in media columns become media names; each is checked by its kind.
   // With skip_bad, rows whose file cannot be taken are left out with a notice.
   void take_media(const std::set<std::string>& columns, bool skip_bad, ResultSink& sink);
@@ -60,7 +63,8 @@ class Stage {
 
  private:
   Stage(EngineContext& context, catalog::TablePointer table, const catalog::Operation& operation);
-  std::string user_rows(const catalog::TableInfo& names) const;
+  std::string user_rows(const catalog::TableInfo& names,
+                        std::string_view actions = "'i', 'u'") const;
   // Rounds are numbered from `first_round`; returns how many there were.
   std::size_t compute_rounds(const catalog::TableInfo& names,
                              const std::vector<const catalog::ColumnInfo*>& columns,
@@ -75,6 +79,7 @@ class Stage {
   catalog::TablePointer table_;
   catalog::Operation operation_;
   std::string name_;
+  std::vector<std::string> along_;
 };
 
 }  // namespace coppice::engine

@@ -15,6 +15,7 @@
 #include "engine/insert.h"
 #include "engine/on_conflict.h"
 #include "engine/query.h"
+#include "engine/staged_returning.h"
 #include "engine/staged_run.h"
 #include "engine/statement_tools.h"
 #include "engine/update.h"
@@ -53,19 +54,6 @@ std::vector<const ColumnInfo*> computed_after_change(const TableInfo& table,
   return columns;
 }
 
-std::string returning_list(const TableInfo& table, const std::string& alias,
-                           sql::Statement& statement, std::size_t& count, sql::Node**& items) {
-  expand_returning(table, alias, statement, count, items);
-  std::vector<std::string> parts;
-  for (sql::Node* node : sql::nodes(count, items)) {
-    const auto* target = as<PgQuery__ResTarget>(node);
-    const bool named = target->name != nullptr && *target->name != '\0';
-    parts.push_back(sql::deparse_expression(target->val) +
-                    (named ? " AS " + sql::quote_identifier(target->name) : ""));
-  }
-  return join(parts, ", ");
-}
-
 // SET a = width(clip): whether what the statement changes needs workers or media.
 bool touches_engine(EngineContext& context, const TableInfo& table, sql::Statement& statement,
                     const std::set<std::string>& changed) {
@@ -94,6 +82,22 @@ std::set<std::string> assigned_names(const PgQuery__UpdateStmt& update) {
     names.insert(as<PgQuery__ResTarget>(node)->name);
   }
   return names;
+}
+
+// The columns of the stage that RETURNING reads besides the table's.
+void add_along(const StagedReturning& returning, std::vector<std::string>& physical,
+               std::vector<std::string>& types, std::vector<std::string>& given) {
+  for (std::size_t i = 0; i < returning.along.size(); ++i) {
+    physical.push_back(fmt::format("_along{}", i));
+    types.push_back(returning.types[i]);
+    given.push_back(returning.along[i]);
+  }
+}
+
+void make_along(const StagedReturning& returning, Stage& stage) {
+  for (std::size_t i = 0; i < returning.types.size(); ++i) {
+    stage.add_along(fmt::format("_along{}", i), returning.types[i]);
+  }
 }
 
 // The FROM and WHERE of an UPDATE or DELETE as those of a query over the working view.
@@ -135,16 +139,18 @@ bool update_needs_staging(EngineContext& context, const TableInfo& table,
 }
 
 void run_staged_insert(EngineContext& context, const TableInfo& table, sql::Statement& statement,
-                       const SqlParameters& parameters, ResultSink& sink) {
+                       const SqlParameters& parameters, ResultSink& sink, std::string_view tag) {
   auto& insert = *as<PgQuery__InsertStmt>(statement.node());
   const std::vector<pg::Parameter> values = bind_parameters(statement, parameters);
   const auto columns = prepare_insert_columns(context, table, statement);
   StagedPlan plan;
   plan.kind = "insert";
-  plan.tag = "INSERT 0";
+  plan.tag = tag;
   plan.alias = sql::relation_alias(*insert.relation);
-  plan.returning =
-      returning_list(table, plan.alias, statement, insert.n_returning_list, insert.returning_list);
+  WriteScope scope(context, table, plan.alias, statement);
+  plan.returning = read_returning(context, statement, scope, plan.alias, {},
+                                  insert.n_returning_list, insert.returning_list)
+                       .list;
   plan.computed = all_computed;
   std::vector<std::string> physical, types;
   for (const ColumnInfo* column : columns) {
@@ -158,10 +164,13 @@ void run_staged_insert(EngineContext& context, const TableInfo& table, sql::Stat
       context.main.exec(fmt::format("INSERT INTO {} DEFAULT VALUES", stage.name()));
       return;
     }
-    sql::Statement source = parse_generated(sql::deparse(insert.select_stmt));
+    sql::Statement source = parse_generated(sql::deparse(insert.select_stmt), statement);
     load_query(context, stage, physical, types, source, values);
   };
-  if (insert.on_conflict_clause != nullptr) {
+  if (auto* conflict = insert.on_conflict_clause; conflict != nullptr) {
+    scope.add_excluded();
+    scope.hide_store_columns(conflict->n_target_list, conflict->target_list);
+    scope.hide_store_columns(conflict->where_clause);
     plan.after_media = [&](Stage& stage) {
       resolve_conflicts(context, stage, *insert.on_conflict_clause, plan.alias, statement, values);
     };
@@ -173,14 +182,22 @@ void run_staged_update(EngineContext& context, const TableInfo& table, sql::Stat
                        const SqlParameters& parameters, ResultSink& sink) {
   auto& update = *as<PgQuery__UpdateStmt>(statement.node());
   const std::vector<pg::Parameter> values = bind_parameters(statement, parameters);
-  const std::vector<Assignment> assignments =
-      read_assignments(table, statement, update.n_target_list, update.target_list);
+  resolve_versions(context, statement);
   StagedPlan plan;
   plan.kind = "update";
   plan.tag = "UPDATE";
   plan.alias = sql::relation_alias(*update.relation);
-  plan.returning =
-      returning_list(table, plan.alias, statement, update.n_returning_list, update.returning_list);
+  WriteScope scope(context, table, plan.alias, statement);
+  scope.add_from(update.with_clause, update.n_from_clause, update.from_clause);
+  scope.hide_store_columns(update.n_target_list, update.target_list);
+  scope.hide_store_columns(update.where_clause);
+  const StagedReturning returning =
+      read_returning(context, statement, scope, plan.alias,
+                     {update.with_clause, update.n_from_clause, update.from_clause},
+                     update.n_returning_list, update.returning_list);
+  plan.returning = returning.list;
+  const std::vector<Assignment> assignments =
+      read_assignments(table, statement, update.n_target_list, update.target_list);
   std::set<std::string> changed;
   for (const Assignment& assignment : assignments) changed.insert(assignment.column->name);
   plan.media = changed;
@@ -198,13 +215,15 @@ void run_staged_update(EngineContext& context, const TableInfo& table, sql::Stat
                         ? sql::deparse_expression(assigned->value)
                         : alias + "." + sql::quote_identifier(column->name));
   }
+  add_along(returning, physical, types, given);
   plan.load = [&](Stage& stage, const std::vector<std::int64_t>& only_rows) {
+    make_along(returning, stage);
     const std::string with = update.with_clause != nullptr ? with_text(*update.with_clause) : "";
     const std::string text =
         fmt::format("{}SELECT DISTINCT ON ({}._row) {}{}", with, alias, join(given, ", "),
                     reading_tail(table, *update.relation, update.n_from_clause, update.from_clause,
                                  update.where_clause, only_rows));
-    sql::Statement source = parse_generated(text);
+    sql::Statement source = parse_generated(text, statement);
     load_query(context, stage, physical, types, source, values);
   };
   run_staged(context, context.catalog.table(table.name), statement.text(), plan, sink);
@@ -214,25 +233,41 @@ void run_staged_delete(EngineContext& context, const TableInfo& table, sql::Stat
                        const SqlParameters& parameters, ResultSink& sink) {
   auto& deletion = *as<PgQuery__DeleteStmt>(statement.node());
   const std::vector<pg::Parameter> values = bind_parameters(statement, parameters);
-  if (deletion.n_returning_list > 0) {
-    throw statement.error(ErrorCode::kUnsupported, -1,
-                          "DELETE with an engine function in WHERE cannot have RETURNING",
-                          "SELECT the rows first");
-  }
+  resolve_versions(context, statement);
   StagedPlan plan;
   plan.kind = "delete";
   plan.tag = "DELETE";
   plan.alias = sql::relation_alias(*deletion.relation);
   plan.computed = [](const TableInfo&) { return std::vector<const ColumnInfo*>(); };
+  WriteScope scope(context, table, plan.alias, statement);
+  scope.add_from(deletion.with_clause, deletion.n_using_clause, deletion.using_clause);
+  scope.hide_store_columns(deletion.where_clause);
+  const StagedReturning returning =
+      read_returning(context, statement, scope, plan.alias,
+                     {deletion.with_clause, deletion.n_using_clause, deletion.using_clause},
+                     deletion.n_returning_list, deletion.returning_list);
+  plan.returning = returning.list;
   const std::string alias = sql::quote_identifier(plan.alias);
+  std::vector<std::string> physical = {"_row", "_old", "_action"};
+  std::vector<std::string> types = {"bigint", "bigint", "\"char\""};
+  std::vector<std::string> given = {alias + "._row", alias + "._from", "'d'"};
+  for (const ColumnInfo* column : table.visible_columns()) {
+    if (returning.list.empty()) break;
+    physical.push_back(column->physical);
+    types.push_back(catalog::store_type(column->type));
+    given.push_back(alias + "." + sql::quote_identifier(column->name));
+  }
+  add_along(returning, physical, types, given);
   plan.load = [&](Stage& stage, const std::vector<std::int64_t>& only_rows) {
+    make_along(returning, stage);
+    const std::string with =
+        deletion.with_clause != nullptr ? with_text(*deletion.with_clause) : "";
     const std::string text =
-        fmt::format("SELECT DISTINCT ON ({0}._row) {0}._row, {0}._from, 'd'{1}", alias,
+        fmt::format("{}SELECT DISTINCT ON ({}._row) {}{}", with, alias, join(given, ", "),
                     reading_tail(table, *deletion.relation, deletion.n_using_clause,
                                  deletion.using_clause, deletion.where_clause, only_rows));
-    sql::Statement source = parse_generated(text);
-    load_query(context, stage, {"_row", "_old", "_action"}, {"bigint", "bigint", "\"char\""},
-               source, values);
+    sql::Statement source = parse_generated(text, statement);
+    load_query(context, stage, physical, types, source, values);
   };
   run_staged(context, context.catalog.table(table.name), statement.text(), plan, sink);
 }

@@ -23,8 +23,8 @@ bool update_needs_staging(EngineContext& context, const catalog::TableInfo& tabl
                           sql::Statement& statement);
 
 void run_staged_insert(EngineContext& context, const catalog::TableInfo& table,
-                       sql::Statement& statement, const SqlParameters& parameters,
-                       ResultSink& sink);
+                       sql::Statement& statement, const SqlParameters& parameters, ResultSink& sink,
+                       std::string_view tag = "INSERT 0");
 void run_staged_update(EngineContext& context, const catalog::TableInfo& table,
                        sql::Statement& statement, const SqlParameters& parameters,
                        ResultSink& sink);

@@ -3,12 +3,14 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 
 #include "base/text.h"
 #include "catalog/expressions.h"
 #include "catalog/store_ddl.h"
 #include "pg/transaction.h"
 #include "sql/deparse.h"
+#include "sql/lexer.h"
 #include "sql/make.h"
 #include "sql/read.h"
 #include "sql/references.h"
@@ -21,6 +23,8 @@ using catalog::TableInfo;
 using catalog::TablePointer;
 using sql::as;
 using sql::Visit;
+
+constexpr std::size_t kMostTextToCompare = 1 << 20;  // errors in longer statements have no place
 
 // Reads another relation, under the name that the statement calls it by.
 void point_at(PgQuery__RangeVar& relation, const std::string& schema_and_name, sql::Arena& arena) {
@@ -50,6 +54,28 @@ void ensure_as_of_view(EngineContext& context, const TableInfo& table,
     const bool made_meanwhile = error.sqlstate() == "42P07" || error.sqlstate() == "23505";
     if (!made_meanwhile) throw;
   }
+}
+
+// Each token of `sent` that is in `source` too: its offset there. The third "x" of one is the third
+// of the other, or the last.
+std::map<std::size_t, std::ptrdiff_t> places_of_tokens(std::string_view sent,
+                                                       std::string_view source) {
+  std::map<std::string_view, std::vector<std::ptrdiff_t>> in_source;
+  sql::Lexer source_lexer(source);
+  for (sql::Token t = source_lexer.next(); t.kind != sql::TokenKind::kEnd;
+       t = source_lexer.next()) {
+    in_source[source_lexer.text(t)].push_back(static_cast<std::ptrdiff_t>(t.begin));
+  }
+  std::map<std::size_t, std::ptrdiff_t> places;
+  std::map<std::string_view, std::size_t> seen;
+  sql::Lexer sent_lexer(sent);
+  for (sql::Token t = sent_lexer.next(); t.kind != sql::TokenKind::kEnd; t = sent_lexer.next()) {
+    const auto same = in_source.find(sent_lexer.text(t));
+    if (same == in_source.end()) continue;
+    const std::size_t number = seen[same->first]++;
+    places[t.begin] = same->second[std::min(number, same->second.size() - 1)];
+  }
+  return places;
 }
 
 }  // namespace
@@ -88,10 +114,25 @@ void resolve_versions(EngineContext& context, sql::Statement& statement) {
   }
 }
 
-sql::Statement parse_generated(std::string_view text) {
+sql::Statement parse_generated(std::string_view text, const sql::Statement& made_from) {
   sql::ParseOptions options;
   options.number_parameters = false;
-  return sql::parse_statement(text, options);
+  sql::Statement generated = sql::parse_statement(text, options);
+  std::map<std::size_t, std::ptrdiff_t> places;
+  if (text.size() < kMostTextToCompare) places = places_of_tokens(text, made_from.text());
+  sql::change_locations(sql::message_of(generated.node()), [&](std::int32_t location) {
+    const auto place = places.find(static_cast<std::size_t>(location));
+    return place == places.end() ? -1 : static_cast<std::int32_t>(place->second);
+  });
+  return made_from.with_tree(generated.node());
+}
+
+std::ptrdiff_t place_in_source(std::string_view sent, std::size_t offset, std::string_view source) {
+  if (sent == source) return static_cast<std::ptrdiff_t>(offset);
+  if (sent.size() >= kMostTextToCompare) return -1;
+  const std::map<std::size_t, std::ptrdiff_t> places = places_of_tokens(sent, source);
+  const auto place = places.find(offset);
+  return place == places.end() ? -1 : place->second;
 }
 
 std::vector<pg::Parameter> bind_parameters(const sql::Statement& statement,
@@ -135,29 +176,6 @@ TablePointer target_table(EngineContext& context, const sql::Statement& statemen
 
 void use_working_view(const TableInfo& table, PgQuery__RangeVar& relation, sql::Arena& arena) {
   point_at(relation, table.working_view(), arena);
-}
-
-void expand_returning(const TableInfo& table, const std::string& alias, sql::Statement& statement,
-                      std::size_t& count, sql::Node**& items) {
-  std::vector<sql::Node*> expanded;
-  for (sql::Node* item : sql::nodes(count, items)) {
-    const auto* target = as<PgQuery__ResTarget>(item);
-    const auto* reference = target != nullptr ? as<PgQuery__ColumnRef>(target->val) : nullptr;
-    std::vector<std::string> fields;
-    if (reference != nullptr) fields = sql::column_ref_names(*reference);
-    const bool star = !fields.empty() && fields.back() == "*" &&
-                      (fields.size() == 1 || fields[fields.size() - 2] == alias);
-    if (!star) {
-      expanded.push_back(item);
-      continue;
-    }
-    for (const ColumnInfo* column : table.visible_columns()) {
-      sql::Arena& arena = statement.arena();
-      expanded.push_back(
-          sql::make::target(arena, sql::make::column(arena, {alias, column->name}), column->name));
-    }
-  }
-  sql::make::set_list(statement.arena(), expanded, count, items);
 }
 
 const ColumnInfo& column_named(const TableInfo& table, const std::string& name,

@@ -1,7 +1,7 @@
 // Statement tools: the rewriting that every statement of a user goes through.
 //
 // Model    Trees are changed in place. Names of media types get their schema; "table:version"
-//          becomes the view over that version; a star in RETURNING becomes the user's columns.
+//          becomes the view over that version.
 // Errors   With line and column; kNotFound for unknown tables and versions.
 #pragma once
 
@@ -22,8 +22,11 @@ void qualify_media_types(sql::Message* root, sql::Arena& arena);
 // Every "films.film:3" that is read becomes a view over that version, made on first use.
 void resolve_versions(EngineContext& context, sql::Statement& statement);
 
-// Parses SQL that was made from a statement: its $1, $2 … keep their numbers.
-sql::Statement parse_generated(std::string_view text);
+// Parses SQL that was made from a statement: its $1, $2 … keep their numbers, and its places are
+// those of the same words in that statement's text.
+sql::Statement parse_generated(std::string_view text, const sql::Statement& made_from);
+// Where the same token, counted in the same way, stands in another text; -1 when it does not.
+std::ptrdiff_t place_in_source(std::string_view sent, std::size_t offset, std::string_view source);
 
 // Values for the statement's parameters, in the order of $1, $2, ….
 std::vector<pg::Parameter> bind_parameters(const sql::Statement& statement,
@@ -36,9 +39,6 @@ catalog::TablePointer target_table(EngineContext& context, const sql::Statement&
 // Points the relation at the table's working view, under the name that the user calls it.
 void use_working_view(const catalog::TableInfo& table, PgQuery__RangeVar& relation,
                       sql::Arena& arena);
-// In RETURNING: `*` and `film.*` become the visible columns of the table.
-void expand_returning(const catalog::TableInfo& table, const std::string& alias,
-                      sql::Statement& statement, std::size_t& count, sql::Node**& items);
 
 // The visible column `name`, or an error at `location` with the nearest name.
 const catalog::ColumnInfo& column_named(const catalog::TableInfo& table, const std::string& name,

@@ -9,6 +9,7 @@
 #include "catalog/expressions.h"
 #include "engine/emit.h"
 #include "engine/statement_tools.h"
+#include "engine/write_scope.h"
 #include "sql/deparse.h"
 #include "sql/make.h"
 #include "sql/read.h"
@@ -132,27 +133,6 @@ bool touches_key(const TableInfo& table, const std::vector<Assignment>& assignme
   });
 }
 
-// RETURNING v.n, where v is a table of FROM: the closed row takes the value along as _along<i>, and
-// the reference becomes _moved._along<i>. Returns how many there are.
-std::size_t take_along(PgQuery__UpdateStmt& update, const std::string& alias, sql::Arena& arena,
-                       const std::function<void(sql::Node*, const std::string&)>& give) {
-  std::size_t count = 0;
-  for (sql::Node* node : sql::nodes(update.n_returning_list, update.returning_list)) {
-    sql::walk(node, [&](sql::Message& message) {
-      auto* reference = as<PgQuery__ColumnRef>(message);
-      if (reference == nullptr) return sql::Visit::kInto;
-      const std::vector<std::string> names = sql::column_ref_names(*reference);
-      if (names.size() != 2 || names[0] == alias || names[1] == "*") return sql::Visit::kSkip;
-      const std::string name = fmt::format("_along{}", count++);
-      give(sql::make::column(arena, {names[0], names[1]}), name);
-      sql::Node* const moved[] = {sql::make::name(arena, "_moved"), sql::make::name(arena, name)};
-      sql::make::set_list(arena, moved, reference->n_fields, reference->fields);
-      return sql::Visit::kSkip;
-    });
-  }
-  return count;
-}
-
 // "WITH _moved AS (…) INSERT …" with what is returned read from both the new and the closed rows.
 std::string with_moved(const std::string& planned, const std::string& alias,
                        const std::vector<std::string>& returning) {
@@ -215,6 +195,10 @@ void DirectUpdate::plan(EngineContext& context, const TableInfo& table) {
   qualify_media_types(sql::message_of(statement.node()), arena);
   auto& update = *as<PgQuery__UpdateStmt>(statement.node());
   const std::string alias(sql::relation_alias(*update.relation));
+  WriteScope scope(context, table, alias, statement);
+  scope.add_from(update.with_clause, update.n_from_clause, update.from_clause);
+  scope.hide_store_columns(update.n_target_list, update.target_list);
+  scope.hide_store_columns(update.where_clause);
   const std::vector<Assignment> assignments =
       read_assignments(table, statement, update.n_target_list, update.target_list);
 
@@ -244,15 +228,20 @@ void DirectUpdate::plan(EngineContext& context, const TableInfo& table) {
     names.push_back(column->name);
   }
 
-  // What the user wants back is taken from the new rows.
-  expand_returning(table, alias, statement, update.n_returning_list, update.returning_list);
+  // What the user wants back is taken from the new rows; what a table of FROM has, the closed row
+  // takes along as _along<i>.
+  std::size_t taken_along = 0;
+  scope.write_out_returning(update.n_returning_list, update.returning_list,
+                            [&](sql::Node* expression) {
+                              const std::string name = fmt::format("_along{}", taken_along++);
+                              give(expression, name);
+                              return sql::make::column(arena, {"_moved", name});
+                            });
   std::vector<std::string> returning;
-  const std::size_t taken_along = take_along(update, alias, arena, give);
   for (sql::Node* node : sql::nodes(update.n_returning_list, update.returning_list)) {
     const auto* target = as<PgQuery__ResTarget>(node);
-    const bool named = target->name != nullptr && *target->name != '\0';
-    returning.push_back(sql::deparse_expression(target->val) +
-                        (named ? " AS " + sql::quote_identifier(target->name) : ""));
+    returning.push_back(sql::deparse_expression(target->val) + " AS " +
+                        sql::quote_identifier(target->name));
   }
   returns_rows_ = !returning.empty();
 
@@ -308,7 +297,12 @@ void DirectDelete::plan(EngineContext& context, const TableInfo& table) {
     update->relation = as<PgQuery__RangeVar>(truncation->relations[0]);
   }
   const std::string alias(sql::relation_alias(*update->relation));
-  expand_returning(table, alias, statement, update->n_returning_list, update->returning_list);
+  WriteScope scope(context, table, alias, statement);
+  scope.add_from(update->with_clause, update->n_from_clause, update->from_clause);
+  scope.hide_store_columns(update->where_clause);
+  // The closed row has all values, and the tables of USING stand beside it.
+  scope.write_out_returning(update->n_returning_list, update->returning_list,
+                            [](sql::Node* expression) { return expression; });
   returns_rows_ = update->n_returning_list > 0;
   close_rows(*update, arena);
   update->where_clause = restricted(update->where_clause, alias, values_.size() + 1, arena);

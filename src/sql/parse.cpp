@@ -153,6 +153,16 @@ class Parser {
   }
 };
 
+Statement Statement::with_tree(const Node* tree) const {
+  Statement statement;
+  statement.tree_->text = tree_->text;
+  statement.tree_->parameters = tree_->parameters;
+  statement.tree_->node = clone(statement.tree_->arena, tree);
+  statement.source_offset_ = source_offset_;
+  statement.start_ = start_;
+  return statement;
+}
+
 Error Statement::error(ErrorCode code, std::ptrdiff_t location, const std::string& what,
                        std::string hint) const {
   return error_at(code, source(), location, what, std::move(hint));

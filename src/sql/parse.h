@@ -50,6 +50,10 @@ class Statement {
   // The name of $n is parameters()[n - 1]; "1" for a $1 that the user wrote.
   const std::vector<std::string>& parameters() const { return tree_->parameters; }
 
+  // The same text with a copy of another tree: one that was made from this statement, and whose
+  // locations are of this text.
+  Statement with_tree(const Node* tree) const;
+
   // An error at a location of this tree, shown with the user's line.
   Error error(ErrorCode code, std::ptrdiff_t location, const std::string& what,
               std::string hint = {}) const;
