@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "engine/migrations.h"
 #include "engine/status.h"
+#include "media/cache.h"
 #include "pg/probe.h"
 
 namespace coppice::engine {
@@ -38,6 +39,7 @@ class Doctor {
     check_pdf_programs();
     check_operations();
     check_media();
+    check_references();
     check_versions();
     return std::move(findings_);
   }
@@ -255,6 +257,16 @@ class Doctor {
                      what, names[0]),
          fmt::format("put the files back below {} from a backup",
                      (context_.media.folder() / "sha256").string()));
+  }
+
+  void check_references() {
+    const pg::Result row =
+        context_.main.exec("SELECT count(DISTINCT url_sha256) FROM coppice.media_references");
+    if (row.integer(0, 0) == 0) return;
+    const UrlCache& cache = *context_.url_cache();
+    ok("references",
+       fmt::format("{} URLs recorded; {} of at most {} in the cache", row.integer(0, 0),
+                   human_bytes(cache.size_bytes()), human_bytes(cache.options().size_limit_bytes)));
   }
 
   // Views over versions that were pruned, or of tables that are gone.

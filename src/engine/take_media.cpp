@@ -141,6 +141,7 @@ class MediaTaker {
     }
     take_files(files);
     take_urls(urls);
+    tell_of_changes();
   }
 
  private:
@@ -261,8 +262,33 @@ class MediaTaker {
         stored.push_back(std::move(taken));
       }
     }
+    count_changes(kept);
     record_references(context_, staged_.operation, kept);
     if (!stored.empty()) keep_stored(context_, column_, staged_.stage_name, stored);
+  }
+
+  void count_changes(const std::vector<ReferenceRecord>& kept) {
+    std::vector<std::string> urls;
+    for (const ReferenceRecord& record : kept) urls.push_back(record.url);
+    const auto known = recorded_references(context_, urls);
+    for (const ReferenceRecord& record : kept) {
+      const auto before = known.find(record.url);
+      if (before == known.end() || !before->second.name) continue;
+      if (before->second.name->sha256_hex == record.name->sha256_hex) continue;
+      if (changed_++ == 0) first_changed_ = printable_url(record.url);
+    }
+  }
+
+  void tell_of_changes() {
+    if (changed_ == 0) return;
+    sink_.notice(
+        changed_ == 1
+            ? fmt::format("{} has changed since it was recorded: its new content counts for every "
+                          "cell that holds it",
+                          first_changed_)
+            : fmt::format("{} references have changed since they were recorded, among them {}: "
+                          "their new content counts for every cell that holds them",
+                          changed_, first_changed_));
   }
 
   static ReferenceRecord record_of(const Taken& taken) {
@@ -291,6 +317,8 @@ class MediaTaker {
   const bool checks_;
   const MediaIngest ingest_;
   Progress progress_;
+  std::size_t changed_ = 0;  // references whose content is another one than recorded
+  std::string first_changed_;
 };
 
 }  // namespace

@@ -258,6 +258,14 @@ std::optional<CachedObject> UrlCache::download(const std::string& url,
   return object;
 }
 
+std::uintmax_t UrlCache::size_bytes() const {
+  std::uintmax_t total_bytes = 0;
+  store_.for_each([&](const MediaName&, std::uintmax_t size_bytes, std::int64_t) {
+    total_bytes += size_bytes;
+  });
+  return total_bytes;
+}
+
 // Removes content unless somebody holds it or has stored it again since `changed_us`.
 bool UrlCache::remove_object(const MediaName& name, std::int64_t changed_us) {
   const fs::path file = store_.path_of(name);

@@ -65,6 +65,7 @@ class UrlCache {
   // is not here (any more).
   std::optional<CachedObject> find(const std::string& url, const MediaName& name) const;
 
+  std::uintmax_t size_bytes() const;  // looks at every object
   const UrlCacheOptions& options() const { return options_; }
 
   // Removes what was used longest ago until the cache is below nine tenths of its limit; does

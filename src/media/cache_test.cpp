@@ -144,8 +144,11 @@ TEST_F(UrlCacheTest, FindsContentThatTheUrlGaveEarlierWithoutAsking) {
   UrlCache cache = make_cache();
   const std::string url = server_.url("/a");
   const MediaName first = cache.fetch(url).name;
+  const std::uintmax_t first_size = cache.size_bytes();
+  EXPECT_EQ(first_size, 16u);
   version_ = 2;
   cache.fetch(url, {}, Ask::kAlways);
+  EXPECT_EQ(cache.size_bytes(), 2 * first_size);
   const int requests = server_.count("/a");
   const std::optional<CachedObject> found = cache.find(url, first);
   ASSERT_TRUE(found);

@@ -3,7 +3,8 @@
 own, page by page, and must print what the page shows; their ```sql blocks must run.
 
 In a page "…" alone on a line stands for any lines, within a line for any text. `$ ` begins a
-command, `> ` continues it. The media of tests/support/make_media.py lie in the folder media.
+command, `> ` continues it. The media of tests/support/make_media.py lie in the folder media, and
+are what http://pictures.example/ serves.
 """
 
 import os
@@ -17,6 +18,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support import coppice, tap  # noqa: E402
 from support.coppice import Home  # noqa: E402
+from support.file_server import FileServer  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs/guide").glob("*.md"))]
@@ -58,6 +60,9 @@ class Pages(unittest.TestCase):
         environment = home.process_environment()
         environment.pop("COPPICE_TEST")
         environment["PATH"] = f"{programs}:{environment['PATH']}"
+        server = FileServer.start(self)
+        server.serve_folder(home.work / "media")
+        environment["http_proxy"] = server.url("")
         text = page.read_text()
         if "$ coppice init" not in text:
             home.run("init")

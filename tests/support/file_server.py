@@ -6,15 +6,18 @@
     server.cut("/half.png", data)               # closes the connection in the middle
     server.hang("/slow.png", seconds)           # sends nothing for so long
     server.count("/a.png")                      # requests so far
+    server.serve_folder(folder)                 # any other path is a file of this folder
 
-`stop()` makes it unreachable, `again()` brings it back on the same port.
+As an HTTP proxy it is every server of the world. `stop()` makes it unreachable, `again()` brings it back on the same port.
 """
 
 import hashlib
 import http.server
+import pathlib
 import struct
 import threading
 import time
+import urllib.parse
 import zlib
 
 
@@ -43,12 +46,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         files = self.server.files
-        path = self.path.split("?")[0]
+        path = urllib.parse.urlsplit(self.path).path
         with files.lock:
             files.requests.append((path, dict(self.headers)))
             files.running += 1
             files.most_at_once = max(files.most_at_once, files.running)
-            answer = files.answers.get(path)
+            answer = files.answers.get(path) or files.file_answer(path)
         try:
             time.sleep(files.delay_seconds)
             answer(self) if answer else self.send_error(404)
@@ -67,6 +70,7 @@ class FileServer:
         self.answers = {}
         self.requests = []
         self.running = self.most_at_once = 0
+        self.folder = None
         self.delay_seconds = 0
         self.lock = threading.Lock()
         self._server = None
@@ -100,7 +104,19 @@ class FileServer:
         with self.lock:
             return sum(path in (None, requested) for requested, _ in self.requests)
 
+    def serve_folder(self, folder):
+        self.folder = pathlib.Path(folder)
+
+    def file_answer(self, path):
+        file = self.folder / path.lstrip("/") if self.folder else None
+        return self._answer_of(file.read_bytes()) if file and file.is_file() else None
+
     def put(self, path, data, kind="image/png"):
+        self.answers[path] = self._answer_of(data, kind)
+        return self.url(path)
+
+    @staticmethod
+    def _answer_of(data, kind="application/octet-stream"):
         etag = f'"{hashlib.sha256(data).hexdigest()[:12]}"'
 
         def answer(request):
@@ -113,8 +129,7 @@ class FileServer:
             if not known:
                 request.wfile.write(data)
 
-        self.answers[path] = answer
-        return self.url(path)
+        return answer
 
     def fail(self, path, status):
         self.answers[path] = lambda request: request.send_error(status)
