@@ -1,13 +1,9 @@
 #include "base/process.h"
 
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <pwd.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/child_setup.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -64,55 +61,6 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   for (std::string& text : strings) result.push_back(text.data());
   result.push_back(nullptr);
   return result;
-}
-
-// What the child does between fork and exec: only async-signal-safe calls. Returns errno and
-// leaves the name of the failed step in *step.
-int prepare_child(const ChildOptions& options, const std::array<int, 3>& fds, pid_t parent,
-                  const char** step) {
-  *step = "redirect its streams";
-  for (int i = 0; i < 3; ++i) {
-    if (fds[i] >= 0 && ::dup2(fds[i], i) < 0) return errno;
-  }
-  if (options.new_session) ::setsid();
-  if (options.no_network) {
-    // Best effort: an unprivileged kernel setting may forbid it; doctor says so.
-    if (::unshare(CLONE_NEWNET) != 0) ::unshare(CLONE_NEWUSER | CLONE_NEWNET);
-  }
-  if (options.account && ::geteuid() == 0) {
-    *step = "switch to its account";
-    if (::setgroups(0, nullptr) != 0) return errno;
-    if (::setresgid(options.account->gid, options.account->gid, options.account->gid) != 0)
-      return errno;
-    if (::setresuid(options.account->uid, options.account->uid, options.account->uid) != 0)
-      return errno;
-  }
-  if (options.dies_with_parent) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(127);
-  }
-  if (options.folder) {
-    *step = "enter its folder";
-    if (::chdir(options.folder->c_str()) != 0) return errno;
-  }
-  if (options.no_new_privileges) {
-    *step = "give up new privileges";
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return errno;
-  }
-  *step = "set its limits";
-  if (options.memory_limit_bytes) {
-    const rlimit limit{*options.memory_limit_bytes, *options.memory_limit_bytes};
-    if (::setrlimit(RLIMIT_AS, &limit) != 0) return errno;
-  }
-  if (options.file_limit_bytes) {
-    const rlimit limit{*options.file_limit_bytes, *options.file_limit_bytes};
-    if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) return errno;
-  }
-  ::signal(SIGPIPE, SIG_DFL);
-  sigset_t none;
-  sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  return 0;
 }
 
 struct StartFailure {
@@ -170,6 +118,7 @@ ChildProcess ChildProcess::start(const ChildOptions& options) {
   std::vector<std::string> environment = make_environment(options);
   const std::vector<char*> argv_pointers = pointers(argv);
   const std::vector<char*> environment_pointers = pointers(environment);
+  ChildSetup setup(options);
   const pid_t parent = ::getpid();
   child.pid_ = ::fork();
   if (child.pid_ < 0) throw_errno("start " + options.argv[0]);
@@ -178,7 +127,7 @@ ChildProcess ChildProcess::start(const ChildOptions& options) {
     const bool by_descriptor = options.account && std::strchr(argv_pointers[0], '/') != nullptr;
     const int program = by_descriptor ? ::open(argv_pointers[0], O_PATH | O_CLOEXEC) : -1;
     StartFailure failure{0, "run"};
-    failure.number = prepare_child(options, fds, parent, &failure.step);
+    failure.number = setup.run(fds, parent, &failure.step);
     if (failure.number == 0) {
       failure.step = "run";
       if (program >= 0) {
@@ -311,6 +260,38 @@ RunResult run_program(ChildOptions options, std::chrono::milliseconds timeout,
   }
   result.status = child.wait();
   return result;
+}
+
+Protections examine_child(const ChildOptions& options, const std::filesystem::path& private_file) {
+  struct Report {
+    StartFailure failure{};
+    Protections found;
+  };
+  ChildSetup setup(options);
+  PipePair pipe = make_pipe();
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child < 0) throw_errno("start a child process");
+  if (child == 0) {
+    Report report;
+    report.failure.number = setup.run({-1, -1, -1}, parent, &report.failure.step);
+    report.found = setup.protections();
+    report.found.opens_private_file = ::open(private_file.c_str(), O_RDONLY | O_CLOEXEC) >= 0;
+    [[maybe_unused]] const ssize_t ignored = ::write(pipe.write.get(), &report, sizeof report);
+    ::_exit(0);
+  }
+  pipe.write.reset();
+  Report report;
+  ssize_t count;
+  do {
+    count = ::read(pipe.read.get(), &report, sizeof report);
+  } while (count < 0 && errno == EINTR);
+  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  if (count != sizeof report) throw Error(ErrorCode::kIo, "a child process ended at its start");
+  if (report.failure.number == 0) return report.found;
+  throw Error(ErrorCode::kIo, std::string("a child process could not ") + report.failure.step +
+                                  ": " + std::strerror(report.failure.number));
 }
 
 }  // namespace coppice

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/sandbox.h"
 
 namespace coppice {
 
@@ -48,6 +49,8 @@ struct ChildOptions {
   bool no_network = false;         // a network namespace of its own where the kernel allows it
   std::optional<rlim_t> memory_limit_bytes;  // RLIMIT_AS
   std::optional<rlim_t> file_limit_bytes;    // RLIMIT_FSIZE
+  // What it may reach; no_network refuses it sockets too. Nothing above descriptor 2 is inherited.
+  std::optional<SandboxOptions> sandbox;
 };
 
 struct ExitStatus {
@@ -95,5 +98,10 @@ struct RunResult {
 // After `timeout` it is killed and timed_out is set.
 RunResult run_program(ChildOptions options, std::chrono::milliseconds timeout,
                       std::size_t limit_bytes = 64 << 20);
+
+// The walls that would stand around a child started with these options, as one tells that runs no
+// program. `private_file` is one that we can read and it should not. Throws kIo when such a child
+// cannot be set up.
+Protections examine_child(const ChildOptions& options, const std::filesystem::path& private_file);
 
 }  // namespace coppice

@@ -71,19 +71,8 @@ pg::Connection& EngineContext::origin() {
 
 FunctionPool& EngineContext::pool() {
   if (pool_ == nullptr) {
-    ProcessPoolOptions options;
-    options.argv = {worker_program()};
-    options.worker_count = static_cast<int>(config.integer("workers.count"));
-    options.media_folder = config.home() / "media";
-    options.account = worker_account();
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    options.memory_limit_bytes = static_cast<std::uint64_t>(config.integer("workers.memory_mb"))
-                                 << 20;
-#endif  // the sanitizers reserve terabytes of addresses, far above any limit
-    options.row_timeout = std::chrono::seconds(config.integer("workers.timeout_s"));
-    options.environment["COPPICE_MAX_PIXELS"] = config.text("media.max_pixels");
-    pool_ = std::make_unique<ReferencePool>(*this,
-                                            std::make_unique<ProcessPool>(std::move(options)));
+    pool_ = std::make_unique<ReferencePool>(
+        *this, std::make_unique<ProcessPool>(function_worker_options(config)));
   }
   return *pool_;
 }
@@ -104,6 +93,8 @@ UrlCache* EngineContext::url_cache() {
 
 void EngineContext::check_stop() const {
   if (stop.stop_requested()) throw Error(ErrorCode::kInterrupted, "interrupted");
+}
+
 void EngineContext::request_stop() noexcept {
   stop.request_stop();
   main.cancel();
@@ -128,8 +119,6 @@ ProcessPoolOptions function_worker_options(const Config& config) {
   options.row_timeout = std::chrono::seconds(config.integer("workers.timeout_s"));
   options.environment["COPPICE_MAX_PIXELS"] = config.text("media.max_pixels");
   return options;
-}
-
 }
 
 std::string current_author() {

@@ -28,6 +28,7 @@ namespace coppice {
 
 class Config;
 class HttpClient;
+struct ProcessPoolOptions;
 class UrlCache;
 
 namespace engine {
@@ -76,6 +77,9 @@ struct EngineContext {
 
 // Who works: "user" or, under sudo, "root (for user)".
 std::string current_author();
+
+// How the function workers of a home are started: their program, their limits, what they may read.
+ProcessPoolOptions function_worker_options(const Config& config);
 
 }  // namespace engine
 }  // namespace coppice

@@ -14,6 +14,7 @@
 #include "engine/status.h"
 #include "media/cache.h"
 #include "pg/probe.h"
+#include "workers/process_pool.h"
 
 namespace coppice::engine {
 namespace {
@@ -34,7 +35,7 @@ class Doctor {
     check_server();
     check_reader();
     check_account();
-    check_network_of_workers();
+    check_worker_sandbox();
     check_worker();
     check_pdf_programs();
     check_operations();
@@ -152,25 +153,46 @@ class Doctor {
     }
   }
 
-  void check_network_of_workers() {
-    char own[64] = {};
-    if (::readlink("/proc/self/ns/net", own, sizeof own - 1) < 0) {
-      return warn("worker sandbox", "this system has no network namespaces",
-                  "functions of workers can reach the network; a kernel from 3.8 on has them");
+  // What would stand around a worker, tried out: kernels and containers differ.
+  void check_worker_sandbox() {
+    const std::filesystem::path private_file =
+        context_.config.home() / (context_.address.private_server ? "pgdata/PG_VERSION" : "format");
+    try {
+      judge_walls(examine_child(worker_child_options(function_worker_options(context_.config)),
+                                private_file));
+    } catch (const Error& error) {
+      fail("worker sandbox", error.message(), error.hint());
     }
-    ChildOptions options;
-    options.argv = {"readlink", "/proc/self/ns/net"};
-    options.output = Pipe::kPipe;
-    options.no_network = true;
-    if (::geteuid() == 0) options.account = find_account("coppice");
-    const RunResult result = run_program(options, std::chrono::seconds(10));
-    if (result.status.ok() && trim(result.output) != own) {
-      return ok("worker sandbox", "function workers have no network");
+  }
+
+  void judge_walls(const Protections& walls) {
+    const std::filesystem::path home = context_.config.home();
+    if (walls.files != FileWall::kNone && walls.opens_private_file) {
+      warn("worker sandbox",
+           fmt::format("function workers read {} as a part of the system", home.string()),
+           "coppice stop, then move the home out of the system's folders, such as /usr");
+    } else if (walls.files == FileWall::kNone) {
+      warn("worker sandbox",
+           fmt::format("a function worker that was taken over by a file could read {}: the kernel "
+                       "offers neither Landlock nor a mount namespace",
+                       home.string()),
+           "a kernel from 5.19 on with Landlock among its security modules (lsm=landlock,…); in a "
+           "container, a runtime that allows it, such as Docker from 23 on");
+    } else if (!walls.call_filter) {
+      warn("worker sandbox",
+           walls.network_namespace
+               ? "function workers could connect to sockets of this machine, the database's among "
+                 "them: the kernel has no filters of system calls"
+               : "function workers could reach the network: the kernel refuses both a network "
+                 "namespace and filters of system calls",
+           "a kernel with CONFIG_SECCOMP_FILTER");
+    } else {
+      ok("worker sandbox",
+         fmt::format("function workers reach the media and no other file, socket or network "
+                     "({}, seccomp{})",
+                     walls.files == FileWall::kLandlock ? "Landlock" : "a mount namespace",
+                     walls.network_namespace ? ", a network namespace" : ""));
     }
-    warn("worker sandbox",
-         "function workers could reach the network: the kernel refuses a "
-         "network namespace",
-         "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1), or run as root");
   }
 
   // A worker that says "missing" of an object that nobody has can be started, and answers.

@@ -6,7 +6,9 @@
 //          once. The row that a worker dies, hangs or answers nonsense at becomes a CellFailure
 //          ("crash", "timeout", "protocol"); the other rows of its chunk go to another worker.
 // Sandbox  A worker runs as `account` (when we are root), with a cleared environment, without
-//          network, without new privileges, under an address-space limit, and dies with us.
+//          network, without new privileges, under an address-space limit, and dies with us. It may
+//          write in the media folder, read `readable_folders` and what programs need of the system,
+//          and reaches no other file, socket or process (docs/decisions/0004-worker-sandbox.md).
 // Threads  Every method may be called from any thread. Workers are started by a thread of the
 //          pool's own, because "dies with its parent" follows the thread that started a process.
 // Errors   Throws kUnavailable with its last words when the program dies at start again and again,
@@ -31,6 +33,7 @@ struct ProcessPoolOptions {
   std::vector<std::string> argv;  // the worker program and its arguments
   int worker_count = 0;           // at most so many processes; 0 is one per core
   std::filesystem::path media_folder;
+  std::vector<std::filesystem::path> readable_folders;  // only those that are there at its start
   std::optional<Account> account;
   std::optional<std::uint64_t> memory_limit_bytes;  // address space of one worker
   std::chrono::milliseconds row_timeout{60'000};
@@ -38,6 +41,9 @@ struct ProcessPoolOptions {
   std::map<std::string, std::string> environment;  // added to PATH, LANG, LC_* and TZ
   bool network = false;
 };
+
+// How a worker is started; for doctor, which tries what that protects.
+ChildOptions worker_child_options(const ProcessPoolOptions& options);
 
 class WorkerSource;
 

@@ -2,20 +2,25 @@
 //
 // Functions: echo(x), square(n), sleep_ms(n), crash(x), exit(n), hang(x), garbage(x),
 // huge_frame(x), print(x), words(text), big(n), throw(x), allocate(n), wrong_cells(x), bad_text(x),
-// skip_row(x), process_id(x), uid(x), memory_limit(x), network_interfaces(x), environment(name),
-// no_new_privileges(x), crash_unless_file(path), die_idle(x).
+// skip_row(x), process_id(x), uid(x), memory_limit(x), network_namespace(x), environment(name),
+// no_new_privileges(x), crash_unless_file(path), attempt("verb target"), which says "done" or why
+// not: what code that took the worker over could try.
 // With the argument "die" it ends before hello, with "mute" it never says it, with "version" it
 // says another version.
 #include <fcntl.h>
-#include <net/if.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
@@ -42,14 +47,31 @@ Value text(std::string content) {
   return value;
 }
 
-std::int64_t count_interfaces() {
-  std::int64_t others_than_loopback = 0;
-  struct if_nameindex* names = ::if_nameindex();
-  for (auto* entry = names; entry != nullptr && entry->if_index != 0; ++entry) {
-    if (std::string(entry->if_name) != "lo") ++others_than_loopback;
-  }
-  if (names != nullptr) ::if_freenameindex(names);
-  return others_than_loopback;
+bool opens(const std::string& path, int flags) {
+  return static_cast<bool>(FileDescriptor(::open(path.c_str(), flags | O_CLOEXEC, 0600)));
+}
+
+bool connects(const std::string& path) {
+  const FileDescriptor fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) return false;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  return ::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+}
+
+bool attempt(const std::string& verb, const std::string& target) {
+  if (verb == "read") return opens(target, O_RDONLY);
+  if (verb == "create") return opens(target, O_WRONLY | O_CREAT);
+  if (verb == "append") return opens(target, O_WRONLY | O_APPEND);
+  if (verb == "truncate") return ::truncate(target.c_str(), 0) == 0;
+  if (verb == "remove") return ::unlink(target.c_str()) == 0;
+  if (verb == "chmod") return ::chmod(target.c_str(), 0777) == 0;
+  if (verb == "symlink") return ::symlink("/etc/passwd", target.c_str()) == 0;
+  if (verb == "connect") return connects(target);
+  if (verb == "signal") return ::kill(std::stoi(target), 0) == 0;
+  if (verb == "descriptor") return ::fcntl(std::stoi(target), F_GETFD) >= 0;
+  throw std::invalid_argument("no attempt " + verb);
 }
 
 [[noreturn]] void die_of(int signal) {
@@ -87,13 +109,21 @@ class TestEvaluator final : public FragmentEvaluator {
     if (name == "square") return integer(value.integer * value.integer);
     if (name == "process_id") return integer(::getpid());
     if (name == "uid") return integer(::getuid());
-    if (name == "network_interfaces") return integer(count_interfaces());
+    if (name == "network_namespace") {
+      return text(std::filesystem::read_symlink("/proc/self/ns/net").string());
+    }
     if (name == "no_new_privileges") return integer(::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
     if (name == "media_folder") return text(media_folder_.string());
     if (name == "memory_limit") {
       rlimit limit{};
       ::getrlimit(RLIMIT_AS, &limit);
       return integer(static_cast<std::int64_t>(limit.rlim_cur));
+    }
+    if (name == "attempt") {
+      const std::size_t space = value.text.find(' ');
+      errno = 0;
+      const bool done = attempt(value.text.substr(0, space), value.text.substr(space + 1));
+      return text(done ? "done" : std::strerror(errno));
     }
     if (name == "environment") {
       const char* found = std::getenv(value.text.c_str());

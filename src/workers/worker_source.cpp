@@ -7,7 +7,24 @@
 namespace coppice {
 namespace {
 
-ChildOptions child_options(const ProcessPoolOptions& options) {
+SandboxOptions sandbox_of(const ProcessPoolOptions& options) {
+  SandboxOptions sandbox;
+  sandbox.files = system_paths();
+  sandbox.files.push_back({options.media_folder, FileAccess::kWrite});
+  for (const std::filesystem::path& folder : options.readable_folders) {
+    sandbox.files.push_back({folder, FileAccess::kRead});
+  }
+  return sandbox;
+}
+
+int resolve_worker_count(int wanted) {
+  if (wanted > 0) return wanted;
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+
+ChildOptions worker_child_options(const ProcessPoolOptions& options) {
   ChildOptions child;
   child.argv = options.argv;
   child.environment = options.environment;
@@ -19,15 +36,12 @@ ChildOptions child_options(const ProcessPoolOptions& options) {
   child.no_new_privileges = true;
   child.folder = "/";
   if (options.memory_limit_bytes) child.memory_limit_bytes = *options.memory_limit_bytes;
+  child.sandbox = sandbox_of(options);
+#if defined(__SANITIZE_ADDRESS__)
+  child.environment["LSAN_OPTIONS"] = "detect_leaks=0";  // it traces itself, which is refused
+#endif
   return child;
 }
-
-int resolve_worker_count(int wanted) {
-  if (wanted > 0) return wanted;
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
-
-}  // namespace
 
 StarterThread::StarterThread() : thread_([this] { run(); }) {}
 
@@ -101,7 +115,7 @@ std::unique_ptr<WorkerProcess> WorkerSource::started(std::unique_ptr<WorkerProce
     if (worker && worker->broken_while_idle()) worker = nullptr;
     if (worker) return worker;
     return std::make_unique<WorkerProcess>(
-        starter_.start(child_options(options_)),
+        starter_.start(worker_child_options(options_)),
         EngineHello{kWorkerProtocolVersion, options_.media_folder.string(), kFrameLimitBytes});
   } catch (...) {
     free_place();
@@ -130,7 +144,7 @@ std::unique_ptr<WorkerProcess> WorkerSource::lease(std::stop_token stop) {
     --waiting_count_;
     lock.unlock();
     freed_.notify_all();
-    if (!taken) throw Error(ErrorCode::kInterrupted, "interrupted while waiting for a worker");
+    if (!taken) throw Error(ErrorCode::kInterrupted, "interrupted");
   }
   return started(std::move(worker));
 }
