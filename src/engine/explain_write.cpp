@@ -10,6 +10,7 @@
 #include "engine/staged_write.h"
 #include "engine/statement_tools.h"
 #include "engine/update.h"
+#include "engine/upsert.h"
 #include "pg/transaction.h"
 #include "sql/deparse.h"
 #include "sql/read.h"
@@ -36,8 +37,8 @@ std::unique_ptr<DirectWrite> make_write(EngineContext& context, const catalog::T
                 "publishing",
                 "EXPLAIN its query instead");
   };
-  if (as<PgQuery__InsertStmt>(inner.node()) != nullptr) {
-    refuse_staged(insert_needs_staging(context, table, inner));
+  if (const auto* insert = as<PgQuery__InsertStmt>(inner.node()); insert != nullptr) {
+    refuse_staged(is_upsert(*insert) || insert_needs_staging(context, table, inner));
     return std::make_unique<DirectInsert>(text, parameters);
   }
   if (as<PgQuery__UpdateStmt>(inner.node()) != nullptr) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "engine/conflict_target.h"
 #include "engine/statement_tools.h"
 #include "engine/update.h"
 #include "sql/deparse.h"
@@ -14,85 +15,66 @@ namespace coppice::engine {
 namespace {
 
 using catalog::ColumnInfo;
-using catalog::ConstraintInfo;
 using catalog::TableInfo;
 using sql::as;
 
-using Key = std::vector<const ColumnInfo*>;
-
-Key key_of(const TableInfo& table, const ConstraintInfo& constraint) {
-  Key key;
-  for (const std::int64_t id : constraint.columns) key.push_back(table.column_by_id(id));
-  return key;
-}
-
-// The keys that the clause is about: one, or all when it names none (DO NOTHING only).
-std::vector<Key> conflict_keys(const TableInfo& table, const PgQuery__OnConflictClause& clause,
-                               const sql::Statement& statement) {
-  std::vector<Key> keys;
-  std::vector<const ColumnInfo*> wanted;
-  std::string constraint_name;
-  if (clause.infer != nullptr) {
-    if (clause.infer->conname != nullptr) constraint_name = clause.infer->conname;
-    for (sql::Node* node : sql::nodes(clause.infer->n_index_elems, clause.infer->index_elems)) {
-      const auto& element = *as<PgQuery__IndexElem>(node);
-      if (element.expr != nullptr) {
-        throw statement.error(ErrorCode::kUnsupported, clause.location,
-                              "ON CONFLICT takes columns here, not expressions");
-      }
-      wanted.push_back(&column_named(table, element.name, statement, clause.location));
-    }
-  }
-  for (const ConstraintInfo& constraint : table.constraints) {
-    if (constraint.kind == catalog::ConstraintKind::kCheck) continue;
-    const Key key = key_of(table, constraint);
-    const bool all = wanted.empty() && constraint_name.empty();
-    const bool by_name = !constraint_name.empty() && constraint.name == constraint_name;
-    const bool by_columns = !wanted.empty() && std::is_permutation(key.begin(), key.end(),
-                                                                   wanted.begin(), wanted.end());
-    if (all || by_name || by_columns) keys.push_back(key);
-  }
-  if (keys.empty() && (!wanted.empty() || !constraint_name.empty())) {
+void refuse_computed(const TableInfo& table, const ConflictTarget& target,
+                     const PgQuery__OnConflictClause& clause, const sql::Statement& statement) {
+  for (const ColumnInfo* column : columns_of(target, table)) {
+    if (!column->computed()) continue;
     throw statement.error(
-        ErrorCode::kNotFound, clause.location,
-        "there is no unique or primary key matching the ON CONFLICT specification");
+        ErrorCode::kUnsupported, clause.location,
+        fmt::format("ON CONFLICT cannot use the computed column \"{}\" here", column->name));
   }
-  for (const Key& key : keys) {
-    for (const ColumnInfo* column : key) {
-      if (!column->computed()) continue;
-      throw statement.error(
-          ErrorCode::kUnsupported, clause.location,
-          fmt::format("ON CONFLICT cannot use the computed column \"{}\"", column->name));
-    }
-  }
-  return keys;
 }
 
-std::string equal_keys(const Key& key, std::string_view left, std::string_view right) {
-  std::vector<std::string> terms;
-  for (const ColumnInfo* column : key) {
-    terms.push_back(fmt::format("{}.{} = {}.{}", left, column->physical, right, column->physical));
+// Its cells are computed when it is known which rows are written.
+void refuse_computed_excluded(const TableInfo& table, const PgQuery__OnConflictClause& clause,
+                              const sql::Statement& statement) {
+  auto* root = sql::message_of(const_cast<PgQuery__OnConflictClause*>(&clause));
+  sql::walk(root, [&](sql::Message& message) {
+    const auto* reference = as<PgQuery__ColumnRef>(message);
+    if (reference == nullptr) return sql::Visit::kInto;
+    const std::vector<std::string> names = sql::column_ref_names(*reference);
+    const ColumnInfo* column =
+        names.size() == 2 && names[0] == "excluded" ? table.find_column(names[1]) : nullptr;
+    if (column == nullptr || !column->computed()) return sql::Visit::kSkip;
+    throw statement.error(ErrorCode::kUnsupported, reference->location,
+                          fmt::format("excluded.{} is computed, and not known yet here",
+                                      sql::quote_identifier(column->name)),
+                          "write the value that it is computed from");
+  });
+}
+
+// Rows in conflict with one that is there, and then, among the new rows themselves, those in
+// conflict with an earlier one that is inserted: as it would be row by row.
+void leave_out_taken(EngineContext& context, const Stage& stage,
+                     const std::vector<ConflictTarget>& targets) {
+  std::vector<std::string> with_store, earlier, before_earlier;
+  for (const ConflictTarget& target : targets) {
+    with_store.push_back("(" + target.conflict("t", "s") + ")");
+    earlier.push_back("(" + target.conflict("f", "s") + ")");
+    before_earlier.push_back("(" + target.conflict("e", "f") + ")");
   }
-  return join(terms, " AND ");
+  if (targets.empty()) return;
+  context.main.exec(
+      fmt::format("UPDATE {0} s SET _action = 'x' WHERE _action = 'i' AND EXISTS "
+                  "(SELECT FROM {1} t WHERE {2})",
+                  stage.name(), stage.table().store_table(), join(with_store, " OR ")));
+  const std::string among_them = fmt::format(
+      "UPDATE {0} s SET _action = 'x' WHERE _action = 'i' AND EXISTS "
+      "(SELECT FROM {0} f WHERE f._action = 'i' AND f._n < s._n AND ({1}) "
+      "AND NOT EXISTS (SELECT FROM {0} e WHERE e._action = 'i' AND e._n < f._n "
+      "AND ({2})))",
+      stage.name(), join(earlier, " OR "), join(before_earlier, " OR "));
+  while (context.main.exec(among_them).affected_rows() > 0) continue;
 }
 
-void leave_out_taken(EngineContext& context, const Stage& stage, const Key& key) {
-  // Among the new rows themselves the first one wins, as it would row by row.
-  context.main.exec(fmt::format(
-      "UPDATE {0} s SET _action = 'x' WHERE _action = 'i' AND (EXISTS (SELECT 1 FROM {1} t "
-      "WHERE t._to = {2} AND {3}) OR EXISTS (SELECT 1 FROM {0} f WHERE f._action = 'i' "
-      "AND f._n < s._n AND {4}))",
-      stage.name(), stage.table().store_table(), catalog::kCurrentText, equal_keys(key, "t", "s"),
-      equal_keys(key, "f", "s")));
-}
-
-void refuse_twice(EngineContext& context, const Stage& stage, const Key& key) {
-  std::vector<std::string> columns;
-  for (const ColumnInfo* column : key) columns.push_back(column->physical);
+void refuse_twice(EngineContext& context, const Stage& stage, const ConflictTarget& target) {
   const pg::Result twice = context.main.exec(
-      fmt::format("SELECT concat_ws(', ', {0}) FROM {1} WHERE _action = 'i' "
-                  "AND num_nulls({0}) = 0 GROUP BY {0} HAVING count(*) > 1 LIMIT 1",
-                  join(columns, ", "), stage.name()));
+      fmt::format("SELECT concat_ws(', ', {0}) FROM {1} g WHERE _action = 'i' AND {2} "
+                  "GROUP BY {0} HAVING count(*) > 1 LIMIT 1",
+                  target.key_list("g"), stage.name(), target.applies("g")));
   if (twice.rows() == 0) return;
   throw Error(ErrorCode::kConstraint,
               fmt::format("ON CONFLICT DO UPDATE command cannot affect row a second time: key ({})",
@@ -109,14 +91,14 @@ std::string user_columns(const TableInfo& table) {
   return join(items, ", ");
 }
 
-void update_taken(EngineContext& context, const Stage& stage, const Key& key,
+void update_taken(EngineContext& context, const Stage& stage, const ConflictTarget& target,
                   PgQuery__OnConflictClause& clause, const std::string& alias,
-                  sql::Statement& statement, const std::vector<pg::Parameter>& values) {
+                  sql::Statement& statement) {
   const TableInfo& table = stage.table();
   const std::vector<Assignment> assignments =
       read_assignments(table, statement, clause.n_target_list, clause.target_list);
   const std::string name = sql::quote_identifier(alias);
-  std::vector<std::string> physical, given, equal;
+  std::vector<std::string> physical, given;
   for (const ColumnInfo* column : table.visible_columns()) {
     const auto assigned = std::find_if(assignments.begin(), assignments.end(),
                                        [&](const Assignment& a) { return a.column == column; });
@@ -125,38 +107,36 @@ void update_taken(EngineContext& context, const Stage& stage, const Key& key,
                         ? sql::deparse_expression(assigned->value)
                         : name + "." + sql::quote_identifier(column->name));
   }
-  for (const ColumnInfo* column : key) {
-    equal.push_back(
-        fmt::format("{0}.{1} = excluded.{1}", name, sql::quote_identifier(column->name)));
-  }
   const std::string where = clause.where_clause == nullptr
                                 ? ""
                                 : " WHERE (" + sql::deparse_expression(clause.where_clause) + ")";
-  context.main.exec_params(
-      fmt::format("INSERT INTO {0} (_row, _old, _action, {1}) SELECT {2}._row, {2}._from, 'u', {3} "
-                  "FROM {4} AS {2} JOIN (SELECT {5}, _n FROM {0} WHERE _action = 'i') AS excluded "
-                  "ON {6}{7}",
-                  stage.name(), join(physical, ", "), name, join(given, ", "), table.working_view(),
-                  user_columns(table), join(equal, " AND "), where),
-      values);
+  // One statement, so that both parts see the same rows of others.
   context.main.exec(fmt::format(
-      "UPDATE {} s SET _action = 'x' WHERE _action = 'i' AND EXISTS (SELECT 1 FROM {} t "
-      "WHERE t._to = {} AND {})",
-      stage.name(), table.store_table(), catalog::kCurrentText, equal_keys(key, "t", "s")));
+      "WITH _pair AS MATERIALIZED (SELECT s._n AS _pair_n, t._row AS _pair_row FROM {0} s "
+      "JOIN {1} t ON {2} WHERE s._action = 'i'), _update AS (INSERT INTO {0} (_row, _old, _action, "
+      "_source, {3}) SELECT {4}._row, {4}._from, 'u', _pair_n, {5} FROM _pair "
+      "JOIN {6} AS {4} ON {4}._row = _pair_row "
+      "JOIN (SELECT {7}, _n AS _excluded_n FROM {0}) AS excluded ON _excluded_n = _pair_n{8}) "
+      "UPDATE {0} s SET _action = 'x' FROM _pair WHERE s._n = _pair_n",
+      stage.name(), table.store_table(), target.conflict("t", "s"), join(physical, ", "), name,
+      join(given, ", "), table.working_view(), user_columns(table), where));
 }
 
 }  // namespace
 
 void resolve_conflicts(EngineContext& context, Stage& stage, PgQuery__OnConflictClause& clause,
-                       const std::string& alias, sql::Statement& statement,
-                       const std::vector<pg::Parameter>& values) {
-  const std::vector<Key> keys = conflict_keys(stage.table(), clause, statement);
-  if (clause.action == PG_QUERY__ON_CONFLICT_ACTION__ONCONFLICT_NOTHING) {
-    for (const Key& key : keys) leave_out_taken(context, stage, key);
-    return;
+                       const std::string& alias, sql::Statement& statement) {
+  const std::vector<ConflictTarget> targets =
+      conflict_targets(context, stage.table(), clause, statement);
+  for (const ConflictTarget& target : targets) {
+    refuse_computed(stage.table(), target, clause, statement);
   }
-  refuse_twice(context, stage, keys.front());
-  update_taken(context, stage, keys.front(), clause, alias, statement, values);
+  if (clause.action == PG_QUERY__ON_CONFLICT_ACTION__ONCONFLICT_NOTHING) {
+    return leave_out_taken(context, stage, targets);
+  }
+  refuse_computed_excluded(stage.table(), clause, statement);
+  refuse_twice(context, stage, targets.front());
+  update_taken(context, stage, targets.front(), clause, alias, statement);
 }
 
 }  // namespace coppice::engine

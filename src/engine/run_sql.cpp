@@ -16,6 +16,7 @@
 #include "engine/staged_write.h"
 #include "engine/statement_tools.h"
 #include "engine/update.h"
+#include "engine/upsert.h"
 #include "engine/views.h"
 #include "exec/binder.h"
 #include "sql/classify.h"
@@ -54,6 +55,10 @@ void insert(const Run& run) {
   const catalog::TablePointer table = target_table(run.context, run.statement, *insert.relation);
   if (insert_needs_staging(run.context, *table, run.statement)) {
     return run_staged_insert(run.context, *table, run.statement, run.parameters, run.sink);
+  }
+  if (is_upsert(insert)) {
+    DirectUpsert write(run.text(), run.parameters);
+    return write_directly(run, table->name, write, "INSERT 0");
   }
   DirectInsert write(run.text(), run.parameters);
   write_directly(run, table->name, write, "INSERT 0");

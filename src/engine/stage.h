@@ -1,9 +1,10 @@
 // Stage: the staging table of one operation, and its way into the store.
 //
 // Model    A stage has the columns of the store, and _n (order), _old (the _from of the row it
-//          replaces; NULL for a new row), _action ('i' insert, 'u' update, 'd' delete, 'x' left
+//          replaces; NULL for a new row), _source (of a row that ON CONFLICT made: the _n of the
+//          row it was made from), _action ('i' insert, 'u' update, 'd' delete, 'x' left
 //          out) and _round (how many rounds of computing are done).
-//          Order of work: load rows, take_media(), check_keys(), compute(), publish().
+//          Order of work: load rows, take_media(), check_…(), compute(), publish().
 // Threads  As the context.
 #pragma once
 
@@ -36,6 +37,7 @@ class Stage {
   void take_media(const std::set<std::string>& columns, bool skip_bad, ResultSink& sink);
   // NOT NULL, CHECK and keys over columns that are not computed: before anything is computed.
   void check_constraints();
+  void check_keys();
   // Computes `columns` for all rows, batch by batch; rows done by an earlier process are kept.
   void compute(const std::vector<const catalog::ColumnInfo*>& columns, ResultSink& sink);
 
@@ -48,7 +50,8 @@ class Stage {
     bool rows_changed = false;  // nothing was published: rows it read were changed meanwhile
   };
   Published publish(const std::string& returning, const std::string& alias);
-  // Leaves out rows whose old version is not current any more; gives their row ids.
+  // Leaves out rows whose old version is not current any more; gives their row ids. What ON
+  // CONFLICT made them from takes part again.
   std::vector<std::int64_t> drop_stale_rows();
   void drop();
 

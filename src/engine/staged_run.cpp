@@ -28,6 +28,7 @@ using catalog::TablePointer;
 using sql::as;
 
 constexpr int kMostRounds = 3;
+constexpr std::string_view kUniqueViolation = "23505";
 constexpr int kMostCollisions = 20;  // deadlocks with others: nothing is computed again for them
 
 // The table was altered since: gives the stage the columns that are new and computes those.
@@ -48,14 +49,39 @@ void catch_up(EngineContext& context, Stage& stage, const TablePointer& before,
   stage.compute(missing, sink);
 }
 
+// What ON CONFLICT says, then all keys. Another writer may take one in between.
+void settle_keys(Stage& stage, const StagedPlan& plan) {
+  for (int round = 1;; ++round) {
+    if (plan.after_media) plan.after_media(stage);
+    try {
+      return stage.check_keys();
+    } catch (const Error& error) {
+      const bool taken = error.code() == ErrorCode::kConstraint && plan.after_media;
+      if (!taken || round == kMostRounds) throw;
+    }
+  }
+}
+
+// A key that was free when conflicts were resolved may be taken now: then they are resolved again.
+Stage::Published publish_once(Stage& stage, const StagedPlan& plan, int round) {
+  try {
+    return pg::retry_conflicts(SystemClock(),
+                               [&] { return stage.publish(plan.returning, plan.alias); },
+                               {.attempts = kMostCollisions});
+  } catch (const pg::ServerError& error) {
+    if (error.sqlstate() != kUniqueViolation || !plan.after_media || round >= kMostRounds) throw;
+  }
+  Stage::Published published;
+  published.rows_changed = true;
+  return published;
+}
+
 Stage::Published publish_or_step_back(EngineContext& context, TablePointer& table, Stage& stage,
                                       Operation& operation, const StagedPlan& plan,
                                       ResultSink& sink) {
   for (int round = 1;; ++round) {
     try {
-      Stage::Published published = pg::retry_conflicts(
-          SystemClock(), [&] { return stage.publish(plan.returning, plan.alias); },
-          {.attempts = kMostCollisions});
+      Stage::Published published = publish_once(stage, plan, round);
       if (!published.rows_changed) return published;
       if (round >= kMostRounds || !plan.load) {
         throw Error(
@@ -64,7 +90,7 @@ Stage::Published publish_or_step_back(EngineContext& context, TablePointer& tabl
             "run the statement again");
       }
       // As READ COMMITTED would: rows that changed are looked at again.
-      plan.load(stage, stage.drop_stale_rows());
+      if (const auto stale = stage.drop_stale_rows(); !stale.empty()) plan.load(stage, stale);
       stage.take_media(plan.media, plan.skip_bad_media, sink);
       stage.compute(plan.computed(*table), sink);
     } catch (const catalog::SchemaChanged&) {
@@ -131,6 +157,7 @@ void run_staged(EngineContext& context, TablePointer table, std::string_view sta
     stage.take_media(plan.media, plan.skip_bad_media, sink);
     if (plan.after_media) plan.after_media(stage);
     stage.check_constraints();
+    settle_keys(stage, plan);
     reach_crash_point("stage.sources");
     stage.compute(plan.computed(*table), sink);
     publish_staged(context, table, stage, operation, plan, sink);

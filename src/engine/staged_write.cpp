@@ -20,6 +20,7 @@
 #include "engine/statement_tools.h"
 #include "engine/update.h"
 #include "exec/binder.h"
+#include "exec/select.h"
 #include "pg/copy.h"
 #include "pg/transaction.h"
 #include "sql/deparse.h"
@@ -84,6 +85,12 @@ std::set<std::string> assigned_names(const PgQuery__UpdateStmt& update) {
   return names;
 }
 
+// Its parts become statements of their own, which do not all have every parameter.
+void put_parameters_in(sql::Statement& statement, const SqlParameters& parameters) {
+  exec::substitute_parameters(statement.root(), bind_parameters(statement, parameters),
+                              statement.arena());
+}
+
 // The columns of the stage that RETURNING reads besides the table's.
 void add_along(const StagedReturning& returning, std::vector<std::string>& physical,
                std::vector<std::string>& types, std::vector<std::string>& given) {
@@ -123,10 +130,7 @@ std::string reading_tail(const TableInfo& table, const PgQuery__RangeVar& relati
 bool insert_needs_staging(EngineContext& context, const TableInfo& table,
                           sql::Statement& statement) {
   const auto& insert = *as<PgQuery__InsertStmt>(statement.node());
-  const auto* conflict = insert.on_conflict_clause;
   return table.has_engine_columns() || gives_media(table, insert) ||
-         (conflict != nullptr &&
-          conflict->action == PG_QUERY__ON_CONFLICT_ACTION__ONCONFLICT_UPDATE) ||
          exec::mentions_engine_function(statement.node(), context.functions) ||
          reads_engine_view(context, statement);
 }
@@ -141,7 +145,7 @@ bool update_needs_staging(EngineContext& context, const TableInfo& table,
 void run_staged_insert(EngineContext& context, const TableInfo& table, sql::Statement& statement,
                        const SqlParameters& parameters, ResultSink& sink, std::string_view tag) {
   auto& insert = *as<PgQuery__InsertStmt>(statement.node());
-  const std::vector<pg::Parameter> values = bind_parameters(statement, parameters);
+  put_parameters_in(statement, parameters);
   const auto columns = prepare_insert_columns(context, table, statement);
   StagedPlan plan;
   plan.kind = "insert";
@@ -165,14 +169,14 @@ void run_staged_insert(EngineContext& context, const TableInfo& table, sql::Stat
       return;
     }
     sql::Statement source = parse_generated(sql::deparse(insert.select_stmt), statement);
-    load_query(context, stage, physical, types, source, values);
+    load_query(context, stage, physical, types, source, {});
   };
   if (auto* conflict = insert.on_conflict_clause; conflict != nullptr) {
     scope.add_excluded();
     scope.hide_store_columns(conflict->n_target_list, conflict->target_list);
     scope.hide_store_columns(conflict->where_clause);
     plan.after_media = [&](Stage& stage) {
-      resolve_conflicts(context, stage, *insert.on_conflict_clause, plan.alias, statement, values);
+      resolve_conflicts(context, stage, *insert.on_conflict_clause, plan.alias, statement);
     };
   }
   run_staged(context, context.catalog.table(table.name), statement.text(), plan, sink);
@@ -181,7 +185,7 @@ void run_staged_insert(EngineContext& context, const TableInfo& table, sql::Stat
 void run_staged_update(EngineContext& context, const TableInfo& table, sql::Statement& statement,
                        const SqlParameters& parameters, ResultSink& sink) {
   auto& update = *as<PgQuery__UpdateStmt>(statement.node());
-  const std::vector<pg::Parameter> values = bind_parameters(statement, parameters);
+  put_parameters_in(statement, parameters);
   resolve_versions(context, statement);
   StagedPlan plan;
   plan.kind = "update";
@@ -224,7 +228,7 @@ void run_staged_update(EngineContext& context, const TableInfo& table, sql::Stat
                     reading_tail(table, *update.relation, update.n_from_clause, update.from_clause,
                                  update.where_clause, only_rows));
     sql::Statement source = parse_generated(text, statement);
-    load_query(context, stage, physical, types, source, values);
+    load_query(context, stage, physical, types, source, {});
   };
   run_staged(context, context.catalog.table(table.name), statement.text(), plan, sink);
 }
@@ -232,7 +236,7 @@ void run_staged_update(EngineContext& context, const TableInfo& table, sql::Stat
 void run_staged_delete(EngineContext& context, const TableInfo& table, sql::Statement& statement,
                        const SqlParameters& parameters, ResultSink& sink) {
   auto& deletion = *as<PgQuery__DeleteStmt>(statement.node());
-  const std::vector<pg::Parameter> values = bind_parameters(statement, parameters);
+  put_parameters_in(statement, parameters);
   resolve_versions(context, statement);
   StagedPlan plan;
   plan.kind = "delete";
@@ -267,7 +271,7 @@ void run_staged_delete(EngineContext& context, const TableInfo& table, sql::Stat
                     reading_tail(table, *deletion.relation, deletion.n_using_clause,
                                  deletion.using_clause, deletion.where_clause, only_rows));
     sql::Statement source = parse_generated(text, statement);
-    load_query(context, stage, physical, types, source, values);
+    load_query(context, stage, physical, types, source, {});
   };
   run_staged(context, context.catalog.table(table.name), statement.text(), plan, sink);
 }

@@ -96,6 +96,38 @@ class Writers(coppice.TestCase):
         self.assertEqual(self.home.value("SELECT count(*) FROM keys"), rounds)
         self.check_versions("keys", rounds)
 
+    def test_upserts_lose_no_change(self):
+        """Three writers insert or count up the same rows, in orders of their own."""
+        self.home.sql("CREATE TABLE upserts (id int PRIMARY KEY, n int)")
+        rounds = self.rounds()
+        one = "INSERT INTO upserts VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET n = upserts.n + 1;\n"
+        all_of_them = (
+            "INSERT INTO upserts SELECT i, 1 FROM generate_series(1, 5) i ORDER BY random() "
+            "ON CONFLICT (id) DO UPDATE SET n = upserts.n + excluded.n;\n"
+        )
+        self.run_together([one * rounds, all_of_them * rounds, (all_of_them + one) * rounds])
+        self.assertEqual(
+            self.home.values("SELECT id, n FROM upserts ORDER BY id"),
+            [[1, 4 * rounds], *([i, 2 * rounds] for i in range(2, 6))],
+        )
+        self.check_versions("upserts", 4 * rounds)
+
+    def test_a_staged_key_is_taken_once(self):
+        """Rows with media are staged: a key that was free then may be taken when they are published."""
+        media = coppice.media_folder(self)
+        self.home.sql("CREATE TABLE staged_keys (id int PRIMARY KEY, photo image, "
+                      "w int GENERATED ALWAYS AS (width(photo)) STORED)")  # fmt: skip
+        rounds = max(4, self.rounds() // 4)
+        script = "".join(
+            f"INSERT INTO staged_keys VALUES ({i}, '{media}/red.png') ON CONFLICT DO NOTHING;\n"
+            for i in range(rounds)
+        )
+        self.run_together([script, script])
+        self.assertEqual(
+            self.home.values("SELECT count(*), min(w) FROM staged_keys"), [[rounds, 64]]
+        )
+        self.check_versions("staged_keys", rounds)
+
     def test_readers_see_whole_statements_only(self):
         """A pair of rows always changes together; no reader ever sees one without the other."""
         self.home.sql("CREATE TABLE pair (id int PRIMARY KEY, n int)")
