@@ -35,7 +35,7 @@ class Stage {
   // File names and URLs in media columns become media names; each is checked by its kind.
   // With skip_bad, rows whose file cannot be taken are left out with a notice.
   void take_media(const std::set<std::string>& columns, bool skip_bad, ResultSink& sink);
-  // NOT NULL, CHECK and keys over columns that are not computed: before anything is computed.
+  // NOT NULL and CHECK, then keys, over columns that are not computed: before anything is computed.
   void check_constraints();
   void check_keys();
   // Computes `columns` for all rows, batch by batch; rows done by an earlier process are kept.

@@ -92,6 +92,7 @@ Stage::Published publish_or_step_back(EngineContext& context, TablePointer& tabl
       // As READ COMMITTED would: rows that changed are looked at again.
       if (const auto stale = stage.drop_stale_rows(); !stale.empty()) plan.load(stage, stale);
       stage.take_media(plan.media, plan.skip_bad_media, sink);
+      if (plan.after_media) plan.after_media(stage);
       stage.compute(plan.computed(*table), sink);
     } catch (const catalog::SchemaChanged&) {
       if (round >= kMostRounds) throw;
@@ -155,7 +156,6 @@ void run_staged(EngineContext& context, TablePointer table, std::string_view sta
     plan.load(stage, {});
     stage.keep_plan(plan.media, plan.computed(*table));
     stage.take_media(plan.media, plan.skip_bad_media, sink);
-    if (plan.after_media) plan.after_media(stage);
     stage.check_constraints();
     settle_keys(stage, plan);
     reach_crash_point("stage.sources");
