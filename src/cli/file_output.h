@@ -1,35 +1,30 @@
-// FileOutput: a file that appears as a whole, or not at all.
+// FileOutput: an Output into a file that appears as a whole, or not at all (base/whole_file.h).
 //
-// Model    Bytes go to a file of another name beside it, which commit() makes durable and renames.
-//          Without commit() nothing is left behind. What is no regular file (a pipe, /dev/stdout)
-//          is written directly.
-// Errors   kNotFound, kDiskFull, kIo, naming the file.
+// Errors   Those of WholeFile and Output.
 // Threads  One thread.
 #pragma once
 
 #include <filesystem>
-#include <optional>
 
-#include "base/files.h"
+#include "base/whole_file.h"
 #include "cli/output.h"
 
 namespace coppice::cli {
 
 class FileOutput {
  public:
-  explicit FileOutput(const std::filesystem::path& file);
-  ~FileOutput();
-  FileOutput(const FileOutput&) = delete;
-  FileOutput& operator=(const FileOutput&) = delete;
+  explicit FileOutput(const std::filesystem::path& file)
+      : file_(file), output_(file_.fd(), file.string()) {}
 
-  Output& output() { return *output_; }
-  void commit();
+  Output& output() { return output_; }
+  void commit() {
+    output_.flush();
+    file_.commit();
+  }
 
  private:
-  std::filesystem::path file_;
-  std::filesystem::path partial_;  // empty when written directly or committed
-  FileDescriptor fd_;
-  std::optional<Output> output_;
+  WholeFile file_;
+  Output output_;
 };
 
 }  // namespace coppice::cli

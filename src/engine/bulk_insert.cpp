@@ -3,12 +3,14 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+#include <memory>
 
 #include "base/files.h"
 #include "base/text.h"
 #include "engine/copy.h"
+#include "engine/csv_input.h"
 #include "engine/direct_write.h"
+#include "engine/json_lines.h"
 #include "engine/query.h"
 #include "engine/staged_write.h"
 #include "sql/parse.h"
@@ -19,7 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 using catalog::ColumnInfo;
 using catalog::TablePointer;
-using nlohmann::json;
 
 constexpr std::size_t kPieceBytes = 64 << 10;
 
@@ -37,37 +38,6 @@ std::string csv_row(const std::vector<std::optional<std::string>>& values) {
   return row + "\n";
 }
 
-// The fields of one csv record; quotes and doubled quotes as RFC 4180 has them.
-std::vector<std::string> csv_fields(std::string_view record) {
-  std::vector<std::string> fields(1);
-  bool quoted = false;
-  for (std::size_t i = 0; i < record.size(); ++i) {
-    const char c = record[i];
-    if (quoted && c == '"' && i + 1 < record.size() && record[i + 1] == '"') {
-      fields.back() += '"';
-      ++i;
-    } else if (c == '"') {
-      quoted = !quoted;
-    } else if (c == ',' && !quoted) {
-      fields.emplace_back();
-    } else if (c != '\r' && c != '\n') {
-      fields.back() += c;
-    }
-  }
-  return fields;
-}
-
-// The first record of the input, line end included; it may hold quoted line breaks.
-std::string first_record(std::istream& input) {
-  std::string record;
-  std::string line;
-  do {
-    if (!std::getline(input, line)) break;
-    record += line + "\n";
-  } while (std::count(record.begin(), record.end(), '"') % 2 != 0);
-  return record;
-}
-
 // A stream can be read once; a statement that has to be repeated cannot have it again.
 std::function<DataSource()> once(DataSource source, const std::string& name) {
   auto used = std::make_shared<bool>(false);
@@ -83,137 +53,49 @@ std::function<DataSource()> once(DataSource source, const std::string& name) {
 }
 
 CopyRequest csv_request(const InsertOptions& options) {
-  auto header = std::make_shared<std::string>(first_record(*options.input));
-  if (trim(*header).empty()) {
-    throw Error(ErrorCode::kInvalidInput, options.input_name + " is empty",
-                "its first line must name the columns");
-  }
+  CsvHeader read = read_csv_header(*options.input, options.input_name);
   CopyRequest request;
-  std::string_view record = *header;
-  if (record.starts_with("\xef\xbb\xbf")) record.remove_prefix(3);
-  for (const std::string& field : csv_fields(record)) request.columns.emplace_back(trim(field));
+  request.columns = std::move(read.names);
   request.options = "WITH (FORMAT csv, HEADER true)";
+  auto header = std::make_shared<std::string>(std::move(read.record));
   auto buffer = std::make_shared<std::string>(kPieceBytes, '\0');
   std::istream* input = options.input;
-  request.open = once(
-      [header, buffer, input]() -> std::string_view {
-        if (!header->empty()) {
-          buffer->swap(*header);
-          header->clear();
-          return *buffer;
-        }
-        buffer->resize(kPieceBytes);
-        input->read(buffer->data(), static_cast<std::streamsize>(buffer->size()));
-        return {buffer->data(), static_cast<std::size_t>(input->gcount())};
-      },
-      options.input_name);
+  request.open = once(quote_end_markers([header, buffer, input]() -> std::string_view {
+                        if (!header->empty()) {
+                          buffer->swap(*header);
+                          header->clear();
+                          return *buffer;
+                        }
+                        buffer->resize(kPieceBytes);
+                        input->read(buffer->data(), static_cast<std::streamsize>(buffer->size()));
+                        return {buffer->data(), static_cast<std::size_t>(input->gcount())};
+                      }),
+                      options.input_name);
   return request;
 }
 
-// A JSON array for an array column, as PostgreSQL writes arrays.
-std::string array_text(const json& array) {
-  std::string text = "{";
-  for (const json& element : array) {
-    if (text.size() > 1) text += ',';
-    if (element.is_null()) {
-      text += "NULL";
-    } else if (element.is_array()) {
-      text += array_text(element);
-    } else {
-      const std::string plain = element.is_string() ? element.get<std::string>() : element.dump();
-      text += '"';
-      for (const char c : plain) {
-        if (c == '"' || c == '\\') text += '\\';
-        text += c;
-      }
-      text += '"';
-    }
-  }
-  return text + "}";
-}
-
-std::optional<std::string> json_field(const json& value, const ColumnInfo& column) {
-  const bool is_json = column.type == "json" || column.type == "jsonb";
-  if (value.is_null()) return std::nullopt;
-  if (is_json) return value.dump();
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_array() && column.type.ends_with("[]")) return array_text(value);
-  return value.dump();
-}
-
-// Lines of JSON objects as csv rows. The keys of the first object name the columns.
-class JsonLines {
- public:
-  JsonLines(const InsertOptions& options, const catalog::TableInfo& table)
-      : input_(*options.input), name_(options.input_name), table_(table) {
-    if (read_line()) {
-      for (const auto& [key, value] : object_.items()) columns_.push_back(key);
-    }
-  }
-
-  const std::vector<std::string>& columns() const { return columns_; }
-
-  std::string_view next() {
-    piece_.clear();
-    while (have_line_ && piece_.size() < kPieceBytes) {
-      std::vector<std::optional<std::string>> values;
-      for (const std::string& name : columns_) {
-        const auto found = object_.find(name);
-        const ColumnInfo* column = table_.find_column(name);
-        values.push_back(found == object_.end() || column == nullptr ? std::nullopt
-                                                                     : json_field(*found, *column));
-      }
-      for (const auto& [key, value] : object_.items()) {
-        if (std::find(columns_.begin(), columns_.end(), key) != columns_.end()) continue;
-        throw Error(
-            ErrorCode::kInvalidInput,
-            fmt::format("{}, line {}: key \"{}\" is not in the first line", name_, line_, key),
-            did_you_mean(key, columns_));
-      }
-      piece_ += csv_row(values);
-      read_line();
-    }
-    return piece_;
-  }
-
- private:
-  bool read_line() {
-    std::string text;
-    have_line_ = false;
-    while (std::getline(input_, text)) {
-      ++line_;
-      if (trim(text).empty()) continue;
-      object_ = json::parse(text, nullptr, false);
-      if (!object_.is_object()) {
-        throw Error(ErrorCode::kInvalidInput,
-                    fmt::format("{}, line {}: not a JSON object", name_, line_),
-                    "each line must be one object, as {\"id\": 1, \"title\": \"a\"}");
-      }
-      return have_line_ = true;
-    }
-    return false;
-  }
-
-  std::istream& input_;
-  std::string name_;
-  const catalog::TableInfo& table_;
-  std::vector<std::string> columns_;
-  json object_;
-  std::size_t line_ = 0;
-  bool have_line_ = false;
-  std::string piece_;
-};
-
-CopyRequest jsonl_request(const InsertOptions& options, const catalog::TableInfo& table) {
-  auto lines = std::make_shared<JsonLines>(options, table);
+CopyRequest jsonl_request(const InsertOptions& options, const std::shared_ptr<JsonLines>& lines) {
   if (lines->columns().empty()) {
     throw Error(ErrorCode::kInvalidInput, options.input_name + " holds no JSON object");
   }
   CopyRequest request;
   request.columns = lines->columns();
-  request.options = "WITH (FORMAT csv)";
+  request.options = "WITH (FORMAT text)";
   request.open = once([lines] { return lines->next(); }, options.input_name);
   return request;
+}
+
+// The server counts the objects it is sent; blank lines between them are counted in the input.
+std::string with_line_of_input(const std::string& message, const JsonLines& lines) {
+  constexpr std::string_view kLine = ", line ";
+  const std::size_t copy = message.rfind("(COPY ");
+  const std::size_t at = copy == std::string::npos ? copy : message.find(kLine, copy);
+  if (at == std::string::npos) return message;
+  const std::size_t begin = at + kLine.size();
+  const std::size_t end = message.find_first_not_of("0123456789", begin);
+  if (end == begin) return message;
+  const std::size_t object = std::stoul(message.substr(begin, end - begin));
+  return message.substr(0, begin) + std::to_string(lines.line_of(object)) + message.substr(end);
 }
 
 const ColumnInfo& media_column(const catalog::TableInfo& table) {
@@ -288,9 +170,15 @@ CopyRequest folder_request(const InsertOptions& options, const catalog::TableInf
 void bulk_insert(EngineContext& context, const std::string& table_name,
                  const InsertOptions& options, ResultSink& sink) {
   const TablePointer table = context.catalog.table(sql::parse_qualified_name(table_name));
-  CopyRequest request = options.format == InsertFormat::kCsv     ? csv_request(options)
-                        : options.format == InsertFormat::kJsonl ? jsonl_request(options, *table)
-                                                                 : folder_request(options, *table);
+  std::shared_ptr<JsonLines> lines;
+  CopyRequest request;
+  if (options.format == InsertFormat::kJsonl) {
+    lines = std::make_shared<JsonLines>(*options.input, options.input_name, *table);
+    request = jsonl_request(options, lines);
+  } else {
+    request = options.format == InsertFormat::kCsv ? csv_request(options)
+                                                   : folder_request(options, *table);
+  }
   const std::string source =
       options.format == InsertFormat::kFolder ? options.folder.string() : options.input_name;
   const std::string statement =
@@ -303,8 +191,10 @@ void bulk_insert(EngineContext& context, const std::string& table_name,
     const WriteOutcome outcome = run_direct_write(context, table->name, statement, write);
     sink.done(fmt::format("INSERT 0 {}", outcome.counts.inserted), outcome.version);
   } catch (const Error& error) {
-    if (error.message().find(source) != std::string::npos) throw;
-    throw Error(error.code(), source + ": " + error.message(), error.hint());
+    std::string message = error.message();
+    if (lines != nullptr) message = with_line_of_input(message, *lines);
+    if (message.find(source) == std::string::npos) message = source + ": " + message;
+    throw Error(error.code(), message, error.hint());
   }
 }
 

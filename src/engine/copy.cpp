@@ -1,14 +1,14 @@
 #include "engine/copy.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <array>
 
 #include "base/files.h"
 #include "base/text.h"
+#include "base/whole_file.h"
 #include "catalog/expressions.h"
+#include "engine/csv_input.h"
 #include "engine/statement_tools.h"
 #include "pg/copy.h"
 #include "sql/deparse.h"
@@ -78,6 +78,19 @@ bool has_header(const PgQuery__CopyStmt& copy) {
   return false;
 }
 
+// CSV with the usual quotes, in an encoding that has them as one byte.
+bool is_plain_csv(const PgQuery__CopyStmt& copy) {
+  bool csv = false;
+  for (const sql::Option& option : sql::options_in(copy.n_options, copy.options)) {
+    if (option.name == "format") csv = lower(option.value.value_or("")) == "csv";
+    const bool quotes = option.name == "quote" || option.name == "escape";
+    if (quotes && option.value != "\"") return false;
+    const std::string value = lower(option.value.value_or(""));
+    if (option.name == "encoding" && value != "utf8" && value != "utf-8") return false;
+  }
+  return csv;
+}
+
 std::string file_of(const PgQuery__CopyStmt& copy, const sql::Statement& statement) {
   if (copy.filename == nullptr || *copy.filename == '\0') {
     throw statement.error(ErrorCode::kUnsupported, -1,
@@ -104,7 +117,10 @@ CopyRequest read_copy(const sql::Statement& statement, const TableInfo& table) {
   request.options = options_text(copy, statement, &table);
   if (copy.where_clause != nullptr) request.where = sql::deparse_expression(copy.where_clause);
   const std::filesystem::path file = file_of(copy, statement);
-  request.open = [file] { return file_source(file); };
+  const bool quotes_markers = is_plain_csv(copy);
+  request.open = [file, quotes_markers] {
+    return quotes_markers ? quote_end_markers(file_source(file)) : file_source(file);
+  };
   return request;
 }
 
@@ -183,15 +199,15 @@ std::uint64_t copy_to_file(EngineContext& context, sql::Statement& statement,
     source = fmt::format("(SELECT {} FROM {})", columns.empty() ? "*" : identifier_list(columns),
                          sql::relation_name(*copy.relation).text());
   }
-  FileDescriptor output(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  if (!output) throw_errno("write " + file.string());
+  WholeFile output(file);
   pg::CopyOut stream(context.reader(), fmt::format("COPY {} TO STDOUT {}", source,
                                                    options_text(copy, statement, nullptr)));
   std::uint64_t rows = 0;
   while (const auto piece = stream.read()) {
     if (++rows % 1024 == 0) context.check_stop();
-    write_all(output.get(), *piece, file.string());
+    write_all(output.fd(), *piece, file.string());
   }
+  output.commit();
   return has_header(copy) && rows > 0 ? rows - 1 : rows;
 }
 

@@ -139,6 +139,55 @@ class Rows(coppice.TestCase):
 
     def test_bytes_that_are_no_text(self):
         self.refused("h.csv", b"id,a\n1,\xff\n", "UTF")
+        self.refused("i.csv", "id,a\n1,x\n".encode("utf-16"), "i.csv", "UTF-8", "byte 0xff")
+        self.refused("j.jsonl", b'{"id": 1, "a": "\xff"}', "j.jsonl", "line 1, column 17", "UTF-8")
+
+    def test_a_line_without_an_end(self):
+        for format in ("csv", "jsonl"):
+            errors = self.home.fail("insert", "t", "--from", "/dev/zero", "--format", format)
+            self.assertIn("/dev/zero, line 1", errors)
+
+    def test_an_end_marker_in_csv_is_a_value(self):
+        """Servers before PostgreSQL 18 would end there and drop the rows behind it."""
+        lines = ["\\." if i % 3 == 0 else "y" * (i % 7) + str(i) for i in range(1, 30_000)]
+        file = self.file("k.csv", "\n".join(["a", *lines]) + "\n")
+        self.home.sql("DROP TABLE IF EXISTS words; CREATE TABLE words (a text)")
+        self.home.run("insert", "words", "--from", file)
+        self.home.sql(f"COPY words FROM '{file}' (FORMAT csv, HEADER)")
+        self.assertEqual(
+            self.home.values("SELECT count(*), count(*) FILTER (WHERE a = E'\\\\.') FROM words"),
+            [[59_998, 2 * 9_999]],
+        )
+        out = self.home.run("export", "words")
+        self.home.run("insert", "words", "--from", "-", "--format", "csv", stdin=out)
+        self.assertEqual(self.home.value("SELECT count(*) FROM words"), 2 * 59_998)
+
+    def test_numbers_and_json_keep_every_digit(self):
+        self.home.sql("CREATE TABLE IF NOT EXISTS exact (n numeric, j json, a numeric[], o jsonb[])")
+        number = "123456789012345678901234567890.1234567890"
+        line = ('{"n": %s, "j": {"b": %s, "a": [1.50, {}], "b": null}, "a": [%s, null], '
+                '"o": [{"x": 1.10, "y": ["\\"", "\\\\"]}, "s"]}' % (number, number, number))  # fmt: skip
+        self.home.run("insert", "exact", "--from", self.file("n.jsonl", line))
+        self.assertEqual(
+            self.home.values("SELECT n::text, j::text, a::text, o[1]::text, o[2]::text FROM exact"),
+            [[number, '{"b":%s,"a":[1.50,{}],"b":null}' % number, "{%s,NULL}" % number,
+              '{"x": 1.10, "y": ["\\"", "\\\\"]}', '"s"']],
+        )  # fmt: skip
+
+    def test_json_nested_100000_deep(self):
+        deep = '{"id": 1, "a": ' + "[" * 100_000 + "]" * 100_000 + "}"
+        self.home.run("insert", "t", "--from", self.file("d.jsonl", deep))
+        self.assertEqual(self.home.value("SELECT length(a) FROM t"), 200_000)
+
+    def test_lines_of_json_are_counted_as_in_the_file(self):
+        self.refused("l.jsonl", '\n{"id": 1, "a": "x\\ny"}\n\n{"id": "two", "a": "z"}\n', "line 4")
+
+    def test_a_file_that_is_written_keeps_its_old_content_when_the_query_fails(self):
+        file = self.file("old.csv", "kept\n")
+        self.home.fail("sql", f"COPY (SELECT 1 / 0) TO '{file}'")
+        self.assertEqual(file.read_text(), "kept\n")
+        self.home.run("sql", f"COPY (SELECT 7) TO '{file}'")
+        self.assertEqual(file.read_text(), "7\n")
 
     def test_a_missing_file(self):
         errors = self.home.fail("insert", "t", "--from", self.home.work / "absent.csv", code=4)
