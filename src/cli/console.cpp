@@ -35,7 +35,7 @@ Console::Console(const Streams& streams)
       output_is_terminal_(::isatty(streams.output) == 1),
       errors_are_terminal_(::isatty(streams.errors) == 1),
       out_(streams.output, "standard output"),
-      err_(streams.errors, "standard error") {}
+      err_(streams.errors, "standard error", WhenUnwritable::kGiveUp) {}
 
 Output& Console::out() {
   if (progress_form_ == ProgressForm::kBar) wipe_progress();

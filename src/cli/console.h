@@ -3,7 +3,7 @@
 // Model    Standard output holds results only. Standard error holds everything about them: errors,
 //          warnings, notices and progress; as text for people, or as one JSON object a line when
 //          --json was given. A progress bar is drawn on a terminal only, and wiped before any other
-//          output.
+//          output. What cannot be written to standard error is dropped: it stops nothing.
 // Threads  progress() may be called from any thread at any time, the rest from one.
 #pragma once
 

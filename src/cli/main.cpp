@@ -1,6 +1,8 @@
+#include <fcntl.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <string>
@@ -18,6 +20,17 @@ class RealEngineFactory final : public cli::EngineFactory {
   bool stop_server(const Config& config) override { return Engine::stop_server(config); }
 };
 
+// A program may be started with standard streams closed. The next file or socket that is opened
+// would get such a number, and what is meant for standard output would go there: into the database
+// connection. So the number is taken by what can be used for nothing: every use is an error.
+void occupy_standard_streams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) != -1) continue;
+    const int taken = ::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+    if (taken != fd) ::_exit(1);  // nobody can be told
+  }
+}
+
 // Line editing reads and shows UTF-8, whatever the user's locale says about it.
 void use_utf8() {
   ::setlocale(LC_CTYPE, "");
@@ -28,6 +41,7 @@ void use_utf8() {
 }  // namespace coppice
 
 int main(int argc, char** argv) {
+  coppice::occupy_standard_streams();
   // A reader that goes away shows up as EPIPE at the write, where it can be dealt with.
   ::signal(SIGPIPE, SIG_IGN);
   coppice::use_utf8();

@@ -21,6 +21,8 @@ void Output::flush() {
     } else if (errno == EAGAIN) {
       pollfd wait = {.fd = fd_, .events = POLLOUT, .revents = 0};
       ::poll(&wait, 1, -1);
+    } else if (errno != EINTR && policy_ == WhenUnwritable::kGiveUp) {
+      closed_ = true;
     } else if (errno != EINTR) {
       buffer_.clear();
       throw_errno("write to " + name_);

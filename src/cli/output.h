@@ -3,7 +3,9 @@
 // Model    write() only appends; bytes leave when the buffer is full or on flush(). When the reader
 //          has gone (EPIPE) closed() turns true and bytes are dropped from then on: nobody misses
 //          them. SIGPIPE must be ignored by the program.
-// Errors   kDiskFull or kIo, naming what is written to.
+// Errors   kDiskFull or kIo, naming what is written to; with kGiveUp none: what cannot be written
+// is
+//          dropped from then on, as for a reader that has gone.
 // Threads  One thread at a time; Console serialises.
 #pragma once
 
@@ -13,9 +15,12 @@
 
 namespace coppice::cli {
 
+enum class WhenUnwritable { kThrow, kGiveUp };
+
 class Output {
  public:
-  Output(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
+  Output(int fd, std::string name, WhenUnwritable policy = WhenUnwritable::kThrow)
+      : fd_(fd), name_(std::move(name)), policy_(policy) {}
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
 
@@ -42,6 +47,7 @@ class Output {
 
   int fd_;
   std::string name_;
+  WhenUnwritable policy_;
   std::string buffer_;
   bool closed_ = false;
   std::chrono::steady_clock::time_point last_flush_;

@@ -108,6 +108,21 @@ TEST_F(StreamTest, AFullDiskIsAnErrorNotASilentLoss) {
   EXPECT_NE(content_of(errors_.get()).find("standard output"), std::string::npos);
 }
 
+TEST_F(StreamTest, AFullDiskUnderStandardErrorStopsNothing) {
+  const FileDescriptor full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
+  bool finished = false;
+  state_.give = [&](ResultSink& sink) {
+    sink.notice("something worth knowing");
+    finished = true;
+    throw Error(ErrorCode::kNotFound, "and then an error");
+  };
+  const std::vector<std::string> arguments = {"sql", "DELETE FROM t"};
+  const int code = run(arguments, factory_, {null_.get(), null_.get(), full.get()},
+                       {{"COPPICE_HOME", "/nonexistent"}});
+  EXPECT_EQ(code, 4);
+  EXPECT_TRUE(finished);
+}
+
 TEST_F(StreamTest, ManyRowsTakeConstantMemory) {
   std::size_t growth = 0;
   state_.give = [&](ResultSink& sink) {
