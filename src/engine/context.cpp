@@ -54,11 +54,12 @@ EngineContext::EngineContext(const Config& configuration, DatabaseAddress databa
 EngineContext::~EngineContext() = default;
 
 pg::Connection& EngineContext::reader() {
-  if (!reader_ || !reader_->is_alive()) {
-    reader_ = pg::Connection::connect(address.reader_conninfo, address.reader_role);
-    reader_->exec("SET search_path = public");
-  }
-  return *reader_;
+  return reader_.get([this] {
+    pg::Connection connection =
+        pg::Connection::connect(address.reader_conninfo, address.reader_role);
+    connection.exec("SET search_path = public");
+    return connection;
+  });
 }
 
 pg::Connection& EngineContext::side() {

@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "catalog/catalog.h"
 #include "catalog/operations.h"
+#include "engine/lazy_connection.h"
 #include "engine/result_sink.h"
 #include "exec/functions.h"
 #include "media/store.h"
@@ -57,12 +58,15 @@ struct EngineContext {
 
   pg::Connection& reader();
   pg::Connection& side();
+  pg::Connection& origin();
   FunctionPool& pool();  // media arguments may be URLs: engine/reference_pool.h
   UrlCache* url_cache();
-  pg::Connection& origin();
 
   // Throws kInterrupted once a stop was requested.
   void check_stop() const;
+  // From any thread or signal handler: check_stop() throws from now on, and statements that run in
+  // the database end with kInterrupted.
+  void request_stop() noexcept;
   void forget_catalog() { catalog.forget(); }
 
  private:

@@ -103,7 +103,7 @@ class HomeEngine final : public Engine {
                     ResultSink& sink) override {
     engine::alter_column(begin(), column, expression, sink);
   }
-  void jobs(bool all, ResultSink& sink) override { engine::list_jobs(begin_work(sink), all, sink); }
+  void jobs(bool all, ResultSink& sink) override { engine::list_jobs(begin(), all, sink); }
   void job(JobAction action, const std::string& id, ResultSink& sink) override {
     if (action == JobAction::kResume) {
       engine::resume_job(begin(), id, sink);
@@ -128,10 +128,7 @@ class HomeEngine final : public Engine {
   StatusReport status() override { return engine::make_status(begin()); }
   std::vector<Finding> doctor() override { return engine::run_doctor(begin()); }
 
-  void request_stop() override {
-    context_->stop.request_stop();
-    context_->main.cancel();
-  }
+  void request_stop() override { context_->request_stop(); }
 
  private:
   // A stop that was asked for ended the verb that ran then, not the next one.
@@ -141,7 +138,7 @@ class HomeEngine final : public Engine {
   }
 
   // Fills go on by themselves: the next process that works in the home takes up those whose
-  // process died. Looked for once an engine.
+  // process died. Looked for once an engine, and not by what only looks at them.
   EngineContext& begin_work(ResultSink& sink) {
     EngineContext& context = begin();
     if (!std::exchange(looked_for_fills_, true)) {

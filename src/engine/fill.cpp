@@ -259,7 +259,11 @@ std::int64_t fill_column(EngineContext& context, const FillRequest& request, Res
     if (!context.main.is_alive()) throw;
     if (error.code() == ErrorCode::kInterrupted && begun_filling) {
       context.log.fail(operation, "interrupted", error.message());
-      throw;  // its ranges stay; jobs resume or discard
+      // Its ranges stay.
+      throw Error(error.code(), error.message(),
+                  fmt::format("the next coppice sql, insert or apply goes on with it; coppice jobs "
+                              "discard {} gives it up",
+                              operation.text()));
     }
     if (begun_filling) {
       remove_hidden(context, *context.catalog.table_by_id(operation.table_id));

@@ -165,7 +165,11 @@ void run_staged(EngineContext& context, TablePointer table, std::string_view sta
     if (!context.main.is_alive()) throw;
     if (error.code() == ErrorCode::kInterrupted) {
       context.log.fail(operation, "interrupted", error.message());
-      throw;  // the stage stays: jobs resume or discard
+      // The stage stays.
+      throw Error(
+          error.code(), error.message(),
+          fmt::format("coppice jobs resume {0} goes on, coppice jobs discard {0} gives it up",
+                      operation.text()));
     }
     stage.drop();
     const auto* server_error = dynamic_cast<const pg::ServerError*>(&error);

@@ -138,7 +138,7 @@ class Evaluator::Piece {
 
   void run(const std::stop_token& stop) {
     for (const PlanStep& step : plan_.steps()) {
-      if (stop.stop_requested()) throw Error(ErrorCode::kInterrupted, "stopped on request");
+      if (stop.stop_requested()) throw Error(ErrorCode::kInterrupted, "interrupted");
       if (const auto* sql = std::get_if<SqlStep>(&step)) {
         SqlStepRunner(evaluator_.connection_, plan_, cells_, stop).run(*sql, row_count_);
       } else {

@@ -34,7 +34,7 @@ std::uint64_t stream(pg::Connection& connection, const std::string& sql, RowSink
   std::uint64_t count = 0;
   pg::RowStream rows(connection, sql);
   while (rows.next()) {
-    if (options.stop.stop_requested()) throw Error(ErrorCode::kInterrupted, "stopped on request");
+    if (options.stop.stop_requested()) throw Error(ErrorCode::kInterrupted, "interrupted");
     sink.row(rows.row());
     ++count;
   }

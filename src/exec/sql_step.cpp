@@ -117,7 +117,7 @@ std::size_t SqlStepRunner::rows_that_fit(const std::vector<int>& inputs,
 }
 
 void SqlStepRunner::run_rows(const Outputs& outputs, std::span<const std::size_t> rows) {
-  if (stop_.stop_requested()) throw Error(ErrorCode::kInterrupted, "stopped on request");
+  if (stop_.stop_requested()) throw Error(ErrorCode::kInterrupted, "interrupted");
   std::optional<std::string> message;
   try {
     run_statement(outputs, rows);

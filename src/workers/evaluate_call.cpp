@@ -95,9 +95,7 @@ BatchResult EvaluateCall::run(std::stop_token stop) {
   });
   while (open_rows_ > 0) {
     if (stop.stop_requested()) {
-      throw Error(ErrorCode::kInterrupted,
-                  fmt::format("interrupted with {} of {} rows evaluated",
-                              batch_.row_count - open_rows_, batch_.row_count));
+      throw Error(ErrorCode::kInterrupted, "interrupted");
     }
     release_idle();
     lease_workers(stop);

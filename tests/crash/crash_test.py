@@ -263,7 +263,7 @@ class Crash(unittest.TestCase):
                     # Killed before the fill was on record: then nobody can go on with it.
                     self.assertEqual(self.point, "operation.drawn", "the fill did not resume")
                     self.home.run(*scenario.command())
-                self.home.json_lines("jobs")
+                self.home.sql("SELECT 1")
                 time.sleep(0.1)
         else:
             states = [job.get("state") for job in self.home.json_lines("jobs", "list", "--all")]
