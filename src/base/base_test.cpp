@@ -109,6 +109,13 @@ TEST(Text, NearestNameIsOnlyGivenWhenItIsNear) {
   EXPECT_FALSE(nearest_name("perceptual", names));
 }
 
+TEST(Text, AWordForTheShellIsQuotedWhereItMust) {
+  EXPECT_EQ(shell_quoted("/srv/media-1.0"), "/srv/media-1.0");
+  EXPECT_EQ(shell_quoted(""), "''");
+  EXPECT_EQ(shell_quoted("/my home"), "'/my home'");
+  EXPECT_EQ(shell_quoted("it's $(x)"), "'it'\\''s $(x)'");
+}
+
 TEST(Clock, BackoffGrowsAndStaysBounded) {
   for (int attempt = 1; attempt < 40; ++attempt) {
     const auto pause = backoff(attempt, milliseconds(10), milliseconds(1000));

@@ -58,6 +58,11 @@ void throw_errno(const std::string& what) {
                 "free some space on that disk and try again");
   }
   if (number == ENOENT) throw Error(ErrorCode::kNotFound, message);
+  if (number == EACCES || number == EPERM) {
+    throw Error(ErrorCode::kIo, message,
+                "check who owns it and who may use it, or run as the account that it belongs to");
+  }
+  if (number == EROFS) throw Error(ErrorCode::kIo, message, "mount its file system for writing");
   throw Error(ErrorCode::kIo, message);
 }
 

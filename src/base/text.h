@@ -26,6 +26,9 @@ std::optional<std::string> nearest_name(std::string_view name,
 // "did you mean \"x\"?", or empty.
 std::string did_you_mean(std::string_view name, std::span<const std::string> candidates);
 
+// A word of a command line: in single quotes where a shell would see more in it than a text.
+std::string shell_quoted(std::string_view word);
+
 std::vector<std::string> split(std::string_view text, char separator);
 std::string join(std::span<const std::string> parts, std::string_view separator);
 std::string_view trim(std::string_view text);

@@ -17,7 +17,7 @@ using Cells = std::vector<std::optional<std::string_view>>;
 // The options that later commands need to find the same home again.
 std::string home_option(const Session& session, const Config& config) {
   const bool given = session.arguments().has("--home");
-  return given ? fmt::format(" --home '{}'", config.home().string()) : std::string();
+  return given ? " --home " + shell_quoted(config.home().string()) : std::string();
 }
 
 // The settings file belongs to a home from the start. One that was there before is not touched, and

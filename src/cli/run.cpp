@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <filesystem>
 #include <new>
 
 #include "cli/command_line.h"
@@ -25,6 +26,11 @@ int guarded(Console& console, const Body& body) {
     // The engine was asked to stop because nobody reads any more: that is no failure.
     if (console.out().closed() && error.code() == ErrorCode::kInterrupted) return 0;
     return report(console, error);
+  } catch (const std::filesystem::filesystem_error& error) {
+    const std::string where =
+        error.path1().empty() ? "the working directory" : error.path1().string();
+    return report(console,
+                  Error(ErrorCode::kIo, "cannot use " + where + ": " + error.code().message()));
   } catch (const std::bad_alloc&) {
     return report(console, Error(ErrorCode::kInternal, "out of memory"));
   } catch (const std::exception& error) {

@@ -323,6 +323,8 @@ TEST_F(RunTest, InitWritesTheSettingsAndSaysWhatIsNext) {
   EXPECT_EQ(outcome.code, 0) << outcome.errors;
   EXPECT_NE(outcome.output.find("coppice status --home '" + home + "'"), std::string::npos);
   EXPECT_EQ(read_file(home + "/config.toml"), config_template());
+  const std::string odd = (scratch_.path() / "it's").string();
+  EXPECT_NE(invoke_here({"init", "--home", odd}).output.find("/it'\\''s'"), std::string::npos);
   EXPECT_EQ(invoke_here({"init", "--home", home, "--json"}).output.find("{\"home\":"), 0U);
 }
 

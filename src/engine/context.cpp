@@ -1,7 +1,10 @@
 #include "engine/context.h"
 
+#include <fmt/core.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <cstdio>
 #include <cstdlib>
 
 #include "base/process.h"
@@ -15,16 +18,22 @@
 namespace coppice::engine {
 namespace {
 
+constexpr std::chrono::minutes kRecoveryPatience{5};
 constexpr int kFetchAttempts = 3;  // a cell that waits for a server holds up its statement
 
-// Media belongs to the account that function workers run as.
-std::optional<Account> worker_account() {
+// Media belongs to the account that function workers run as: for root the one of the home's server,
+// so that who owns a home can use what root has put there.
+std::optional<Account> worker_account(const Config& config) {
   if (::geteuid() != 0) return std::nullopt;
-  return find_account("coppice");
+  return pg::server_account(config.home(), config.home() / "pgdata");
 }
 
 pg::Connection connect_owner(const std::string& conninfo) {
-  pg::Connection connection = pg::Connection::connect(conninfo);
+  pg::ConnectOptions options;
+  options.conninfo = conninfo;
+  pg::Connection connection = pg::Connection::connect_when_ready(
+      options, kRecoveryPatience,
+      [](const std::string& what) { fmt::print(stderr, "coppice: {}\n", what); });
   // Unqualified names live in public, whatever the role's settings say.
   connection.exec("SET search_path = public");
   return connection;
@@ -48,7 +57,7 @@ EngineContext::EngineContext(const Config& configuration, DatabaseAddress databa
       main(connect_owner(address.owner_conninfo)),
       catalog(main),
       log(main, current_author()),
-      media(configuration.home() / "media", worker_account()),
+      media(configuration.home() / "media", worker_account(configuration), Durable::kWhenAsked),
       functions(builtin_signatures()) {}
 
 EngineContext::~EngineContext() = default;
@@ -87,7 +96,7 @@ UrlCache* EngineContext::url_cache() {
     UrlCacheOptions options;
     options.size_limit_bytes = static_cast<std::uintmax_t>(config.integer("media.cache_mb")) << 20;
     url_cache_ = std::make_unique<UrlCache>(config.home() / "cache", *http_, clock_, options,
-                                            worker_account());
+                                            worker_account(config));
   }
   return url_cache_.get();
 }
@@ -110,9 +119,9 @@ ProcessPoolOptions function_worker_options(const Config& config) {
   options.worker_count = static_cast<int>(config.integer("workers.count"));
   options.media_folder = config.home() / "media";
   // Made now: what is not there when a worker starts stays out of its reach.
-  const MediaStore cache(config.home() / "cache", worker_account());
+  const MediaStore cache(config.home() / "cache", worker_account(config));
   options.readable_folders = {cache.folder() / "sha256"};
-  options.account = worker_account();
+  options.account = worker_account(config);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   options.memory_limit_bytes = static_cast<std::uint64_t>(config.integer("workers.memory_mb"))
                                << 20;

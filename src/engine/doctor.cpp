@@ -14,6 +14,7 @@
 #include "engine/status.h"
 #include "media/cache.h"
 #include "pg/probe.h"
+#include "pg/server_account.h"
 #include "workers/process_pool.h"
 
 namespace coppice::engine {
@@ -132,25 +133,22 @@ class Doctor {
   }
 
   void check_reader() {
-    if (reader_role_exists(context_.main)) {
+    if (context_.address.private_server || reader_has_rights(context_.main)) {
       ok("reader", fmt::format("queries run as the role {}", kReaderRole));
     } else {
       warn("reader", "queries run as the owner of the database, who could write past Coppice",
-           fmt::format("as an administrator of the server: CREATE ROLE {0} LOGIN; GRANT {0} TO "
-                       "owner; then coppice init again",
-                       kReaderRole));
+           fmt::format("as an administrator of the server: CREATE ROLE {0} LOGIN (where it is not "
+                       "there yet); GRANT {0} TO {1}; then coppice init again",
+                       kReaderRole,
+                       context_.main.exec("SELECT quote_ident(current_user)").text(0, 0)));
     }
   }
 
   void check_account() {
-    if (::geteuid() != 0) {
-      ok("account", "the server and function workers run as " + current_account().name);
-    } else if (find_account("coppice")) {
-      ok("account", "the server and function workers run as coppice, not as root");
-    } else {
-      fail("account", "there is no account coppice to run the server and function workers as",
-           "useradd --system --user-group --shell /usr/sbin/nologin coppice");
-    }
+    const std::filesystem::path home = context_.config.home();
+    const Account account =
+        ::geteuid() == 0 ? pg::server_account(home, home / "pgdata") : current_account();
+    ok("account", "the server and function workers run as " + account.name);
   }
 
   // What would stand around a worker, tried out: kernels and containers differ.

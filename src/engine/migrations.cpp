@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <charconv>
+
 #include "base/sha256.h"
 #include "base/text.h"
 #include "catalog/schema.h"
@@ -75,6 +77,16 @@ void create_catalog(pg::Connection& connection) {
 
 std::string stubs_digest(const std::string& stubs) { return to_hex(sha256(stubs)); }
 
+int parse_format(const std::string& text) {
+  int format = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), format);
+  if (error == std::errc() && end == text.data() + text.size()) return format;
+  throw Error(
+      ErrorCode::kIntegrity,
+      fmt::format("coppice.meta names \"{}\" as the format of the catalog, which is none", text),
+      "somebody has changed the catalog; put it back from a backup");
+}
+
 void check_format(int format) {
   if (format <= kCatalogFormat) return;
   throw Error(ErrorCode::kNewerFormat,
@@ -86,9 +98,35 @@ void check_format(int format) {
 }  // namespace
 
 bool reader_role_exists(pg::Connection& connection) {
-  return connection
-             .exec_params("SELECT 1 FROM pg_roles WHERE rolname = $1", {std::string(kReaderRole)})
-             .rows() > 0;
+  const pg::Result row =
+      connection.exec_params("SELECT pg_has_role(oid, 'MEMBER') FROM pg_roles WHERE rolname = $1",
+                             {std::string(kReaderRole)});
+  return row.rows() > 0 && row.boolean(0, 0);
+}
+
+bool reader_has_rights(pg::Connection& connection) {
+  return reader_role_exists(connection) &&
+         connection
+             .exec_params("SELECT has_schema_privilege($1, 'coppice', 'USAGE')",
+                          {std::string(kReaderRole)})
+             .boolean(0, 0);
+}
+
+void adopt_reader(pg::Connection& connection) {
+  if (!reader_role_exists(connection) || reader_has_rights(connection)) return;
+  pg::Transaction transaction(connection);
+  grant_reader(connection);
+  const pg::Result grants = connection.exec_params(
+      "SELECT format('GRANT USAGE ON SCHEMA %I TO %I', schema_name, $1::text) FROM coppice.schemas "
+      "UNION ALL "
+      "SELECT format('GRANT SELECT ON %I.%I TO %I', n.nspname, c.relname, $1::text) "
+      "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+      "WHERE c.relkind = 'v' AND (n.nspname = 'coppice_asof' "
+      "OR n.nspname IN (SELECT schema_name FROM coppice.schemas)) "
+      "AND pg_has_role(c.relowner, 'MEMBER')",
+      {std::string(kReaderRole)});
+  for (int row = 0; row < grants.rows(); ++row) connection.exec(std::string(grants.text(row, 0)));
+  transaction.commit();
 }
 
 std::optional<int> catalog_format(pg::Connection& connection) {
@@ -98,7 +136,7 @@ std::optional<int> catalog_format(pg::Connection& connection) {
       "WHERE n.nspname = 'coppice' AND c.relname = 'meta')");
   if (!found.boolean(0, 0)) return std::nullopt;
   const std::string text = meta_value(connection, "format");
-  return text.empty() ? 0 : std::stoi(text);
+  return text.empty() ? 0 : parse_format(text);
 }
 
 bool is_up_to_date(pg::Connection& connection) {
@@ -108,7 +146,7 @@ bool is_up_to_date(pg::Connection& connection) {
         "WHERE key = 'stubs'",
         {});
     if (meta.rows() == 0 || meta.is_null(0, 0)) return false;
-    const int format = std::stoi(std::string(meta.text(0, 0)));
+    const int format = parse_format(std::string(meta.text(0, 0)));
     check_format(format);
     return format == kCatalogFormat &&
            meta.text(0, 1) == stubs_digest(exec::stubs_sql(builtin_signatures()));

@@ -23,7 +23,12 @@ bool is_up_to_date(pg::Connection& connection);
 // transaction under a lock that keeps other processes out. Does nothing when all is current.
 // Returns true when it changed something.
 bool migrate(pg::Connection& connection);
-// True when the restricted role exists here; servers may forbid making it.
+// True when the restricted role exists here and this session may become it: servers may forbid
+// making it, and one that another database's owner has made is theirs.
 bool reader_role_exists(pg::Connection& connection);
+// True when it may read this home's tables, too.
+bool reader_has_rights(pg::Connection& connection);
+// Gives it the rights that it would have, had it been there from the start.
+void adopt_reader(pg::Connection& connection);
 
 }  // namespace coppice::engine

@@ -51,7 +51,7 @@ DatabaseAddress start_server(const Config& config) {
 // On a server that is not ours the reader is a role to change to, where it could be made.
 void find_reader(EngineContext& context) {
   if (context.address.private_server) return;
-  if (reader_role_exists(context.main)) context.address.reader_role = std::string(kReaderRole);
+  if (reader_has_rights(context.main)) context.address.reader_role = std::string(kReaderRole);
 }
 
 void make_folders(const Config& config) {
@@ -83,7 +83,14 @@ bool make_home(const Config& config, ResultSink& sink) {
   {
     EngineContext context(config, start_server(config));
     pg::check_usable(pg::probe(context.main));
+    if (!existed && catalog_format(context.main)) {
+      sink.notice(
+          fmt::format("the database holds the tables of a home already; this home uses "
+                      "them, and their media must lie in {}",
+                      (config.home() / "media").string()));
+    }
     migrate(context.main);
+    adopt_reader(context.main);
   }
   if (!existed) write_home_format(config.home());
   return !existed;
@@ -94,7 +101,7 @@ std::unique_ptr<EngineContext> open_home(const Config& config) {
   if (!home_format(config.home())) {
     throw Error(ErrorCode::kNotFound,
                 fmt::format("there is no Coppice home at {}", config.home().string()),
-                fmt::format("make one: coppice init --home {}", config.home().string()));
+                "make one: coppice init --home " + shell_quoted(config.home().string()));
   }
   auto context = std::make_unique<EngineContext>(config, start_server(config));
   if (!is_up_to_date(context->main)) {

@@ -20,6 +20,8 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t kLongestSocketName = 107;  // sun_path has 108 bytes with its NUL
+// MAXPGPATH is 1024; what lies below the home takes its share.
+constexpr std::size_t kLongestHome = 900;
 constexpr std::uint64_t kMostLogBytes = 16 << 20;
 
 struct stat facts_of(const fs::path& file) {
@@ -76,7 +78,25 @@ void ServerHome::open_home_to_account() const {
     throw_errno("open " + home_.string() + " to the account " + account().name);
 }
 
+void ServerHome::check_path() const {
+  const std::string path = home_.string();
+  if (path.size() > kLongestHome) {
+    throw Error(
+        ErrorCode::kRefused,
+        fmt::format("the path of the home has {} bytes, and the programs of PostgreSQL take "
+                    "at most {}: {}…",
+                    path.size(), kLongestHome, path.substr(0, 100)),
+        "choose a shorter one with --home");
+  }
+  if (path.find_first_of("\r\n") != std::string::npos) {
+    throw Error(ErrorCode::kRefused,
+                "the path of the home holds a line break, which PostgreSQL does not take",
+                "choose another with --home");
+  }
+}
+
 void ServerHome::prepare() const {
+  check_path();
   std::error_code failure;
   if (!fs::exists(home_, failure)) {
     fs::create_directories(home_.parent_path(), failure);

@@ -54,6 +54,7 @@ class ServerHome {
   ChildOptions program(std::vector<std::string> argv) const;
 
  private:
+  void check_path() const;
   void open_home_to_account() const;
 
   std::filesystem::path home_;

@@ -193,6 +193,17 @@ class Moved(unittest.TestCase):
         home.sql("CREATE TABLE t (id int); INSERT INTO t VALUES (1)")
         self.assertEqual(home.psql("SELECT id FROM t").stdout.strip(), "1")
 
+    def test_paths_that_postgresql_does_not_take_are_refused_by_name(self):
+        folder = scratch_folder(self)
+        for name, said in (("x" * 250 + "/" + "y" * 250 + "/", "bytes"), ("line\nbreak", "line break"),
+                           ("z" * 300, "name too long")):  # fmt: skip
+            with self.subTest(said):
+                path = folder / (name * 2 if name.endswith("/") else name)
+                errors = Home(path, work=folder).attempt("init")
+                self.assertIn(errors.returncode, (1, 5), errors.stderr)
+                self.assertIn(said.lower(), errors.stderr.lower())
+                self.assertNotIn("defect", errors.stderr)
+
     def test_odd_characters_in_the_path_work(self):
         folder = scratch_folder(self) / "it's a \"home\" of ünïcode"
         folder.mkdir()
@@ -242,6 +253,33 @@ class Accounts(unittest.TestCase):
         self.assertEqual(home.value("SELECT id FROM t", **as_nobody), 5)
         self.assertEqual(os.stat(f"/proc/{home.postmaster_pid()}").st_uid, nobody.pw_uid)
 
+    def test_what_root_puts_into_a_users_home_is_the_users(self):
+        folder = scratch_folder(self)
+        nobody = pwd.getpwnam("nobody")
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        folder.chmod(0o700)
+        home = Home(folder / "home", work=scratch_folder(self))
+        as_nobody = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        media = coppice.media_folder(self)
+        self.addCleanup(home.attempt, "stop", **as_nobody)
+        home.run("init", **as_nobody)
+        home.sql("CREATE TABLE p (photo image, w bigint GENERATED ALWAYS AS (width(photo)) STORED)",
+                 **as_nobody)  # fmt: skip
+        home.sql(f"INSERT INTO p (photo) VALUES ('{media}/red.png')")
+        value = home.value("SELECT photo FROM p", **as_nobody)
+        path = home.run("media", "path", value, **as_nobody).strip()
+        self.assertEqual(os.stat(path).st_uid, nobody.pw_uid)
+        home.sql(f"INSERT INTO p (photo) VALUES ('{media}/red.png')", **as_nobody)
+        self.assertEqual(home.values("SELECT w FROM p", **as_nobody), [[64], [64]])
+
+    def test_a_home_of_somebody_else_is_refused_with_the_way_out(self):
+        home = Home.make(self, private=True)
+        nobody = pwd.getpwnam("nobody")
+        for verb in (("sql", "SELECT 1"), ("init",), ("status",)):
+            errors = home.fail(*verb, user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[])
+            self.assertIn("Permission denied", errors)
+            self.assertIn("hint: ", errors)
+
     def test_a_home_the_account_cannot_enter_is_refused_with_the_fix(self):
         folder = scratch_folder(self)
         folder.chmod(0o700)
@@ -249,6 +287,63 @@ class Accounts(unittest.TestCase):
         errors = home.fail("init", code=5)
         self.assertIn(str(folder), errors)
         self.assertIn("chmod", errors)
+
+
+class SharedServer(unittest.TestCase):
+    """Databases of several owners on one server: the role that reads belongs to the whole server."""
+
+    def setUp(self):
+        other = Home.make(self, private=True)  # its server is the shared one
+        other.sql("SELECT 1")
+        run = other.folder / "run"
+        account = pwd.getpwuid(os.stat(f"/proc/{other.postmaster_pid()}").st_uid).pw_name
+        self.admin = f"host={run} dbname=postgres user={account}"
+        hba = other.folder / "pgdata" / "pg_hba.conf"
+        owner = hba.stat()
+        hba.write_text("local all all trust\n")
+        os.chown(hba, owner.st_uid, owner.st_gid)
+        coppice.psql(self.admin, "SELECT pg_reload_conf()")
+        for name in ("plain", "creator"):
+            coppice.psql(self.admin, f"CREATE ROLE {name} LOGIN")
+            coppice.psql(self.admin, f"CREATE DATABASE {name} OWNER {name}")
+        self.url = lambda name: f"host={run} dbname={name} user={name}"
+
+    def make(self, name):
+        home = Home(scratch_folder(self) / "home")
+        home.run("init", "--database", self.url(name))
+        return home
+
+    def test_a_reader_of_another_owner_is_not_ours(self):
+        coppice.psql(self.admin, "ALTER ROLE coppice_reader RENAME TO nobodys_reader")
+        home = self.make("plain")
+        home.sql("CREATE SCHEMA s; CREATE TABLE s.t (id int); INSERT INTO s.t VALUES (1)")
+        coppice.psql(self.admin, "CREATE ROLE coppice_reader LOGIN; GRANT coppice_reader TO creator")
+        other = self.make("creator")
+        other.sql("CREATE TABLE t (id int)")
+        self.assertIn("coppice_reader", other.status()["database_url"])
+        self.assertEqual(home.value("SELECT id FROM s.t"), 1)
+        home.sql("CREATE TABLE s.u (id int)")
+        rights = coppice.psql(self.url("plain"),
+                              "SELECT has_schema_privilege('coppice_reader', 's', 'USAGE')")
+        self.assertEqual(rights.stdout.strip(), "f")
+        # What doctor says to do is enough.
+        finding = [f for f in home.json_lines("doctor") if f["check"] == "reader"][0]
+        self.assertEqual(finding["level"], "warning")
+        self.assertIn("GRANT coppice_reader TO plain", finding["fix"])
+        coppice.psql(self.admin, "GRANT coppice_reader TO plain")
+        home.run("init")
+        finding = [f for f in home.json_lines("doctor") if f["check"] == "reader"][0]
+        self.assertEqual(finding["level"], "ok")
+        self.assertEqual(home.value("SELECT current_user::text"), "coppice_reader")
+        self.assertEqual(home.value("SELECT id FROM s.t"), 1)
+        self.assertEqual(home.value("SELECT count(*) FROM s.u"), 0)
+
+    def test_a_second_home_of_a_database_says_where_its_media_must_be(self):
+        self.make("plain").sql("CREATE TABLE t (id int)")
+        home = Home(scratch_folder(self) / "home")
+        result = home.attempt("init", "--database", self.url("plain"))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(str(home.folder / "media"), result.stderr)
 
 
 class ConfigFile(unittest.TestCase):
