@@ -113,7 +113,9 @@ void Stage::check_keys() {
   }
 }
 
-// Two new rows with one key, or a new row with the key of a row that stays.
+// Two new rows with one key, or a new row with the key of a row that stays. A row that this
+// operation replaces does not stay, even when another writer has put a newer version of it in its
+// place: publish() finds that out and evaluates the row again.
 void Stage::check_unique(const ConstraintInfo& constraint) {
   std::vector<std::string> names, keys, equal;
   for (const std::int64_t id : constraint.columns) {
@@ -129,7 +131,7 @@ void Stage::check_unique(const ConstraintInfo& constraint) {
       "(SELECT {0} FROM {1} s WHERE _action IN ('i', 'u') AND {2} GROUP BY {3} "
       "HAVING count(*) > 1 LIMIT 1) UNION ALL "
       "(SELECT {0} FROM {1} s JOIN {4} t ON {5} WHERE s._action IN ('i', 'u') AND t._to = {6} "
-      "AND NOT EXISTS (SELECT 1 FROM {1} r WHERE r._row = t._row AND r._old = t._from) LIMIT 1)",
+      "AND NOT EXISTS (SELECT 1 FROM {1} r WHERE r._row = t._row AND r._old IS NOT NULL) LIMIT 1)",
       key_text, name_, filled, key_list, table_->store_table(), join(equal, " AND "),
       catalog::kCurrentText));
   if (clash.rows() == 0) return;
