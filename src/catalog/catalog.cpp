@@ -67,6 +67,7 @@ ConstraintInfo read_constraint(const Result& result, int row) {
   constraint.columns = parse_ids(result.text(row, 3));
   constraint.expression = optional_text(result, row, 4);
   constraint.store_name = result.text(row, 5);
+  constraint.nulls_distinct = result.boolean(row, 6);
   return constraint;
 }
 
@@ -156,7 +157,8 @@ TablePointer Catalog::load_table(std::int64_t table_id) {
   for (int row = 0; row < columns.rows(); ++row)
     table->columns.push_back(read_column(columns, row));
   const Result constraints = connection_.exec_cached(
-      "SELECT constraint_id, name, kind, columns, expression, store_name FROM coppice.constraints "
+      "SELECT constraint_id, name, kind, columns, expression, store_name, nulls_distinct "
+      "FROM coppice.constraints "
       "WHERE table_id = $1 ORDER BY constraint_id",
       {id});
   for (int row = 0; row < constraints.rows(); ++row) {

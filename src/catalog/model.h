@@ -58,6 +58,7 @@ struct ConstraintInfo {
   ConstraintKind kind = ConstraintKind::kCheck;
   std::vector<std::int64_t> columns;      // column ids in key order
   std::optional<std::string> expression;  // of a check
+  bool nulls_distinct = true;             // of a unique constraint
   std::string store_name;
 };
 

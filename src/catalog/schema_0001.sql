@@ -78,6 +78,7 @@ CREATE TABLE coppice.constraints (
   columns       bigint[] NOT NULL,  -- column ids, in key order
   expression    text,               -- of a check, in the user's names
   store_name    text NOT NULL,      -- of the index or constraint in coppice_store
+  nulls_distinct boolean NOT NULL DEFAULT true,  -- of a unique one
   UNIQUE (table_id, name)
 );
 

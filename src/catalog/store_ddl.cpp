@@ -121,8 +121,9 @@ std::string add_constraint(const TableInfo& table, const ConstraintInfo& constra
                        table.store_table(), constraint.store_name, kCurrentText,
                        in_store_names(table, *constraint.expression));
   }
-  return fmt::format("CREATE UNIQUE INDEX {} ON {} ({}) WHERE _to = {}", constraint.store_name,
-                     table.store_table(), physical_list(table, constraint.columns), kCurrentText);
+  return fmt::format("CREATE UNIQUE INDEX {} ON {} ({}){} WHERE _to = {}", constraint.store_name,
+                     table.store_table(), physical_list(table, constraint.columns),
+                     constraint.nulls_distinct ? "" : " NULLS NOT DISTINCT", kCurrentText);
 }
 
 std::string drop_constraint(const TableInfo& table, const ConstraintInfo& constraint) {

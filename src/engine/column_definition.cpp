@@ -121,6 +121,7 @@ ConstraintInfo& add_constraint(EngineContext& context, TableInfo& table,
   }
   constraint.kind = draft.kind;
   constraint.expression = draft.expression;
+  constraint.nulls_distinct = draft.nulls_distinct;
   constraint.store_name = fmt::format("{}_k{}", table.store, constraint.id);
   std::set<std::string> names(draft.columns.begin(), draft.columns.end());
   if (draft.expression) names = catalog::columns_read(table, *draft.expression);
@@ -140,11 +141,11 @@ ConstraintInfo& add_constraint(EngineContext& context, TableInfo& table,
   }
   context.main.exec_cached(
       "INSERT INTO coppice.constraints (constraint_id, table_id, name, kind, columns, expression, "
-      "store_name) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+      "store_name, nulls_distinct) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
       {std::to_string(constraint.id), std::to_string(table.table_id), constraint.name,
        std::string(catalog::constraint_kind_name(constraint.kind)),
        fmt::format("{{{}}}", fmt::join(constraint.columns, ",")), constraint.expression,
-       constraint.store_name});
+       constraint.store_name, bool_text(constraint.nulls_distinct)});
   return table.constraints.back();
 }
 

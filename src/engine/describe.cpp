@@ -80,6 +80,7 @@ void describe_constraints(EngineContext& context, const TableInfo& table, Result
     ConstraintDraft draft;
     draft.kind = constraint.kind;
     draft.expression = constraint.expression;
+    draft.nulls_distinct = constraint.nulls_distinct;
     for (const std::int64_t id : constraint.columns) {
       draft.columns.push_back(table.column_by_id(id)->name);
     }

@@ -9,6 +9,8 @@
 #include "catalog/expressions.h"
 #include "engine/schema_change.h"
 #include "engine/statement_tools.h"
+#include "engine/table_draft.h"
+#include "exec/column_names.h"
 #include "sql/deparse.h"
 #include "sql/make.h"
 #include "sql/read.h"
@@ -74,17 +76,17 @@ void only_current_rows(PgQuery__IndexStmt& index, sql::Arena& arena) {
   index.where_clause = condition;
 }
 
-std::string default_name(const TableInfo& table, const std::set<std::string>& columns) {
-  const std::string base = table.name.name + "_" +
-                           join(std::vector<std::string>(columns.begin(), columns.end()), "_") +
-                           "_idx";
-  std::string name = base;
-  const auto taken = [&](const std::string& candidate) {
-    return std::any_of(table.indexes.begin(), table.indexes.end(),
-                       [&](const auto& index) { return index.name == candidate; });
-  };
-  for (int number = 1; taken(name); ++number) name = base + std::to_string(number);
-  return name;
+// As PostgreSQL names it: after its key columns, in their order.
+std::string default_name(const TableInfo& table, const PgQuery__IndexStmt& index) {
+  std::vector<std::string> keys, taken;
+  for (sql::Node* node : sql::nodes(index.n_index_params, index.index_params)) {
+    const auto& element = *as<PgQuery__IndexElem>(node);
+    keys.push_back(element.expr != nullptr ? exec::default_column_name(element.expr)
+                                           : element.name);
+    if (keys.back() == "?column?") keys.back() = "expr";
+  }
+  for (const auto& other : table.indexes) taken.push_back(other.name);
+  return object_name(table.name.name, join(keys, "_"), "idx", taken);
 }
 
 }  // namespace
@@ -94,7 +96,7 @@ void create_index(EngineContext& context, sql::Statement& statement, ResultSink&
   const TablePointer table = target_table(context, statement, *index.relation);
   const std::set<std::string> columns = indexed_columns(*table, statement, index);
   const bool named = index.idxname != nullptr && *index.idxname != '\0';
-  const std::string name = named ? index.idxname : default_name(*table, columns);
+  const std::string name = named ? index.idxname : default_name(*table, index);
   for (const catalog::IndexInfo& other : table->indexes) {
     if (other.name != name) continue;
     const std::string what = fmt::format("relation \"{}\" already exists", name);

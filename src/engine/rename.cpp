@@ -10,6 +10,8 @@
 #include "engine/column_definition.h"
 #include "engine/schema_change.h"
 #include "engine/statement_tools.h"
+#include "engine/stored_index.h"
+#include "engine/view_text.h"
 #include "sql/deparse.h"
 #include "sql/make.h"
 #include "sql/read.h"
@@ -45,6 +47,18 @@ void keep_description(EngineContext& context, const SchemaChange& change,
       "WHERE table_id = $1 AND physical = $2 AND to_version IS NULL",
       {std::to_string(change.table.table_id), column.physical, std::to_string(change.version)});
   keep_column(context, change.table, column, change.version, "live");
+}
+
+// From PostgreSQL's own index: in the old text the name may come to mean another column.
+void renew_index_texts(EngineContext& context, const TableInfo& before, const TableInfo& now,
+                       const std::string& old_name) {
+  const std::int64_t id = before.find_column(old_name)->id;
+  for (const catalog::IndexInfo& index : now.indexes) {
+    if (std::count(index.columns.begin(), index.columns.end(), id) == 0) continue;
+    context.main.exec_params(
+        "UPDATE coppice.indexes SET definition = $2 WHERE index_id = $1",
+        {std::to_string(index.id), servers_index_definition(context, now, index)});
+  }
 }
 
 void rename_column(EngineContext& context, sql::Statement& statement,
@@ -90,6 +104,7 @@ void rename_column(EngineContext& context, sql::Statement& statement,
               "UPDATE coppice.constraints SET expression = $2 WHERE constraint_id = $1",
               {std::to_string(constraint.id), constraint.expression});
         }
+        renew_index_texts(context, before, change.table, old_name);
       });
   sink.done("ALTER TABLE", version);
 }
@@ -125,7 +140,7 @@ void rename_constraint(EngineContext& context, sql::Statement& statement,
 }
 
 void rename_view(EngineContext& context, const sql::QualifiedName& name,
-                 const std::string& new_name, ResultSink& sink) {
+                 const std::string& new_name, std::string_view tag, ResultSink& sink) {
   const auto view = context.catalog.find_view(name);
   if (view == nullptr) context.catalog.throw_unknown_table(name);
   alter_in_transaction(context, [&] {
@@ -133,9 +148,11 @@ void rename_view(EngineContext& context, const sql::QualifiedName& name,
                                   sql::quote_identifier(new_name)));
     context.main.exec_cached("UPDATE coppice.views SET view_name = $2 WHERE view_id = $1",
                              {std::to_string(view->view_id), new_name});
+    renew_view_texts(context, sql::QualifiedName{view->name.schema, new_name}.text(),
+                     TextChange::kNames);
   });
   context.forget_catalog();
-  sink.done("ALTER VIEW", std::nullopt);
+  sink.done(tag, std::nullopt);
 }
 
 }  // namespace
@@ -148,10 +165,15 @@ void rename_object(EngineContext& context, sql::Statement& statement, ResultSink
     case PG_QUERY__OBJECT_TYPE__OBJECT_TABCONSTRAINT:
       return rename_constraint(context, statement, rename, sink);
     case PG_QUERY__OBJECT_TYPE__OBJECT_TABLE:
+      if (context.catalog.find_view(sql::relation_name(*rename.relation)) != nullptr) {
+        return rename_view(context, sql::relation_name(*rename.relation), rename.newname,
+                           "ALTER TABLE", sink);
+      }
       return rename_table(context, statement, target_table(context, statement, *rename.relation),
                           rename.newname, sink);
     case PG_QUERY__OBJECT_TYPE__OBJECT_VIEW:
-      return rename_view(context, sql::relation_name(*rename.relation), rename.newname, sink);
+      return rename_view(context, sql::relation_name(*rename.relation), rename.newname,
+                         "ALTER VIEW", sink);
     default:
       throw statement.error(ErrorCode::kUnsupported, -1, "this kind of object cannot be renamed",
                             "drop it and make it again under the other name");

@@ -8,6 +8,7 @@
 #include "engine/migrations.h"
 #include "engine/statement_tools.h"
 #include "engine/stored_index.h"
+#include "engine/view_text.h"
 #include "exec/binder.h"
 #include "sql/deparse.h"
 #include "sql/read.h"
@@ -37,6 +38,7 @@ ConstraintDraft constraint_model(const TableInfo& table,
   draft.kind = constraint.kind;
   draft.name = constraint.name;
   draft.expression = constraint.expression;
+  draft.nulls_distinct = constraint.nulls_distinct;
   for (const std::int64_t id : constraint.columns) {
     draft.columns.push_back(table.column_by_id(id)->name);
   }
@@ -105,27 +107,28 @@ std::string deparsed_query(const std::string& query) {
 
 std::vector<ViewModel> read_views(EngineContext& context) {
   const pg::Result rows = context.main.exec(
-      "SELECT v.schema_name, v.view_name, v.definition, pg_get_viewdef(c.oid, true), "
+      "SELECT v.schema_name, v.view_name, v.definition, "
       "obj_description(c.oid, 'pg_class'), a.attname "
       "FROM coppice.views v JOIN pg_class c "
       "ON c.oid = to_regclass(format('%I.%I', v.schema_name, v.view_name)) "
       "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
       "ORDER BY v.schema_name, v.view_name, a.attnum");
   std::vector<ViewModel> views;
-  std::vector<std::string> servers_text;
   for (int row = 0; row < rows.rows(); ++row) {
     const sql::QualifiedName name{std::string(rows.text(row, 0)), std::string(rows.text(row, 1))};
     if (views.empty() || views.back().name != name) {
-      views.push_back({name, {}, std::string(rows.text(row, 2)), optional_text(rows, row, 4), {}});
-      servers_text.emplace_back(rows.text(row, 3));
+      views.push_back({name, {}, std::string(rows.text(row, 2)), optional_text(rows, row, 3), {}});
     }
-    views.back().columns.emplace_back(rows.text(row, 5));
+    views.back().columns.emplace_back(rows.text(row, 4));
   }
-  for (std::size_t i = 0; i < views.size(); ++i) {
-    const auto natural = columns_of_query(context, views[i].definition);
-    if (!natural) views[i].definition = servers_text[i];
-    views[i].definition = deparsed_query(views[i].definition);
-    if (!natural || *natural == views[i].columns) views[i].columns.clear();
+  for (ViewModel& view : views) {
+    auto natural = columns_of_query(context, view.definition);
+    if (!natural) {
+      view.definition = view_text(context, view.name.text());
+      natural = columns_of_query(context, view.definition);
+    }
+    view.definition = deparsed_query(view.definition);
+    if (!natural || *natural == view.columns) view.columns.clear();
   }
   sort_by_dependency(views);
   return views;

@@ -2,11 +2,14 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "base/clock.h"
 #include "base/text.h"
 #include "catalog/error_translation.h"
 #include "catalog/store_ddl.h"
 #include "engine/create_table.h"
+#include "engine/view_text.h"
 #include "pg/retry.h"
 
 namespace coppice::engine {
@@ -62,6 +65,22 @@ bool only_appends(const std::vector<const ColumnInfo*>& before,
   return true;
 }
 
+// Whether a column has another name than before.
+bool renames(const std::vector<const ColumnInfo*>& before,
+             const std::vector<const ColumnInfo*>& now) {
+  return std::any_of(now.begin(), now.end(), [&](const ColumnInfo* column) {
+    return std::any_of(before.begin(), before.end(), [&](const ColumnInfo* old) {
+      return old->id == column->id && old->name != column->name;
+    });
+  });
+}
+
+bool same_columns(const std::vector<const ColumnInfo*>& before,
+                  const std::vector<const ColumnInfo*>& now) {
+  return std::equal(before.begin(), before.end(), now.begin(), now.end(),
+                    [](const auto* a, const auto* b) { return a->id == b->id; });
+}
+
 void rename_in_place(EngineContext& context, const TableInfo& table,
                      const std::vector<const ColumnInfo*>& before,
                      const std::vector<const ColumnInfo*>& now) {
@@ -108,6 +127,11 @@ void follow_with_views(EngineContext& context, const TableInfo& before, const Ta
     context.main.exec(catalog::user_view(now, true));
   } else {
     make_anew(context, before, now);
+  }
+  if (before.name != now.name || renames(old_columns, new_columns)) {
+    renew_view_texts(context, now.user_name(), TextChange::kNames);
+  } else if (!same_columns(old_columns, new_columns)) {
+    renew_view_texts(context, now.user_name(), TextChange::kColumns);
   }
 }
 

@@ -31,13 +31,17 @@ std::string type_with_options(const ColumnDraft& column) {
   return options.empty() ? text : fmt::format("{} OPTIONS ({})", text, join(options, ", "));
 }
 
+std::string unique_text(const ConstraintDraft& constraint) {
+  return constraint.nulls_distinct ? "UNIQUE" : "UNIQUE NULLS NOT DISTINCT";
+}
+
 // The constraint without its name.
 std::string constraint_body(const ConstraintDraft& constraint) {
   switch (constraint.kind) {
     case ConstraintKind::kPrimaryKey:
       return fmt::format("PRIMARY KEY ({})", identifier_list(constraint.columns));
     case ConstraintKind::kUnique:
-      return fmt::format("UNIQUE ({})", identifier_list(constraint.columns));
+      return fmt::format("{} ({})", unique_text(constraint), identifier_list(constraint.columns));
     case ConstraintKind::kCheck:
       return fmt::format("CHECK ({})", *constraint.expression);
   }
@@ -58,7 +62,7 @@ std::string text_at_column(const ConstraintDraft& constraint) {
     case ConstraintKind::kPrimaryKey:
       return "PRIMARY KEY";
     case ConstraintKind::kUnique:
-      return "UNIQUE";
+      return unique_text(constraint);
     case ConstraintKind::kCheck:
       return constraint_body(constraint);
   }

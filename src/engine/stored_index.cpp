@@ -29,16 +29,15 @@ bool names_only_columns_of(const catalog::TableInfo& table, sql::Statement& stat
   return known;
 }
 
-// Present names of all physical columns the table ever had.
+// Names of all physical columns the table ever had, as `table` calls those columns.
 NewNames names_of_physical(EngineContext& context, const catalog::TableInfo& table) {
   const pg::Result rows = context.main.exec_cached(
-      "SELECT DISTINCT old.physical, now.name FROM coppice.columns old "
-      "JOIN coppice.columns now USING (table_id, column_id) "
-      "WHERE table_id = $1 AND now.to_version IS NULL AND now.state = 'live'",
+      "SELECT DISTINCT physical, column_id FROM coppice.columns WHERE table_id = $1",
       {std::to_string(table.table_id)});
   NewNames names;
   for (int row = 0; row < rows.rows(); ++row) {
-    names.emplace(rows.text(row, 0), rows.text(row, 1));
+    const catalog::ColumnInfo* column = table.column_by_id(rows.integer(row, 1));
+    if (column != nullptr) names.emplace(rows.text(row, 0), column->name);
   }
   return names;
 }
@@ -85,16 +84,22 @@ void drop_current_rows_condition(sql::Statement& statement) {
 
 }  // namespace
 
+std::string servers_index_definition(EngineContext& context, const catalog::TableInfo& table,
+                                     const catalog::IndexInfo& index) {
+  const pg::Result row = context.main.exec_params(
+      "SELECT pg_get_indexdef(to_regclass('coppice_store.' || quote_ident($1)))",
+      {index.store_name});
+  sql::Statement statement = sql::parse_statement(row.text(0, 0));
+  use_names(names_of_physical(context, table), statement);
+  drop_current_rows_condition(statement);
+  return index_definition(statement, table.name, "");
+}
+
 std::string stored_index_definition(EngineContext& context, const catalog::TableInfo& table,
                                     const catalog::IndexInfo& index) {
   sql::Statement statement = sql::parse_statement(index.definition);
   if (!names_only_columns_of(table, statement)) {
-    const pg::Result row = context.main.exec_params(
-        "SELECT pg_get_indexdef(to_regclass('coppice_store.' || quote_ident($1)))",
-        {index.store_name});
-    statement = sql::parse_statement(row.text(0, 0));
-    use_names(names_of_physical(context, table), statement);
-    drop_current_rows_condition(statement);
+    return servers_index_definition(context, table, index);
   }
   return index_definition(statement, table.name, "");
 }

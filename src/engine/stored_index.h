@@ -12,4 +12,8 @@ namespace coppice::engine {
 std::string stored_index_definition(EngineContext& context, const catalog::TableInfo& table,
                                     const catalog::IndexInfo& index);
 
+// What PostgreSQL has, always. The columns are called as `table` says.
+std::string servers_index_definition(EngineContext& context, const catalog::TableInfo& table,
+                                     const catalog::IndexInfo& index);
+
 }  // namespace coppice::engine

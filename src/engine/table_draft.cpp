@@ -4,11 +4,14 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "base/text.h"
 #include "catalog/expressions.h"
 #include "sql/deparse.h"
+#include "sql/parse.h"
 #include "sql/read.h"
+#include "sql/references.h"
 
 namespace coppice::engine {
 namespace {
@@ -23,6 +26,8 @@ struct SerialType {
   std::string_view serial;
   std::string_view type;
 };
+constexpr std::size_t kMostNameBytes = 63;
+
 constexpr std::array<SerialType, 6> kSerialTypes = {{{"serial", "integer"},
                                                      {"serial4", "integer"},
                                                      {"bigserial", "bigint"},
@@ -80,6 +85,7 @@ void read_column_constraint(ColumnDraft& column, const PgQuery__Constraint& cons
     added.kind = kind;
     added.name = constraint.conname == nullptr ? "" : constraint.conname;
     added.columns = {column.info.name};
+    added.nulls_distinct = !constraint.nulls_not_distinct;
     added.location = constraint.location;
     draft.constraints.push_back(std::move(added));
   };
@@ -139,6 +145,16 @@ void check_columns_exist(const TableDraft& draft, const std::string& table,
     }
     has_primary_key = true;
   }
+}
+
+// The column that a check is about; nothing when it is about several, or none.
+std::string only_column(const std::string& expression) {
+  sql::Statement statement = sql::parse_expression(expression);
+  std::set<std::string> names;
+  for (const PgQuery__ColumnRef* reference : sql::collect_column_refs(statement.node())) {
+    names.insert(sql::column_ref_names(*reference).back());
+  }
+  return names.size() == 1 ? *names.begin() : "";
 }
 
 }  // namespace
@@ -229,6 +245,7 @@ void read_table_constraint(const PgQuery__Constraint& constraint, const SourceTe
       break;
     case PG_QUERY__CONSTR_TYPE__CONSTR_UNIQUE:
       added.kind = ConstraintKind::kUnique;
+      added.nulls_distinct = !constraint.nulls_not_distinct;
       added.columns = sql::names_in(constraint.n_keys, constraint.keys);
       break;
     case PG_QUERY__CONSTR_TYPE__CONSTR_CHECK:
@@ -256,21 +273,37 @@ TableDraft read_create_table(const PgQuery__CreateStmt& statement, const SourceT
   return draft;
 }
 
+std::string object_name(const std::string& table, const std::string& columns,
+                        const std::string& label, const std::vector<std::string>& taken) {
+  for (int number = 0;; ++number) {
+    const std::string end = "_" + label + (number == 0 ? "" : std::to_string(number));
+    std::string first = table, second = columns;
+    const auto size = [&] {
+      return first.size() + (second.empty() ? 0 : second.size() + 1) + end.size();
+    };
+    while (size() > kMostNameBytes) {
+      std::string& longer = first.size() > second.size() ? first : second;
+      do {
+        longer.pop_back();
+      } while (first_invalid_utf8(longer));
+    }
+    const std::string name = first + (second.empty() ? "" : "_" + second) + end;
+    if (std::count(taken.begin(), taken.end(), name) == 0) return name;
+  }
+}
+
 std::string constraint_name(const std::string& table, const ConstraintDraft& draft,
                             const std::vector<std::string>& taken) {
   if (!draft.name.empty()) return draft.name;
-  std::string base = table;
-  if (draft.kind == ConstraintKind::kPrimaryKey) {
-    base += "_pkey";
-  } else {
-    for (const std::string& column : draft.columns) base += "_" + column;
-    base += draft.kind == ConstraintKind::kUnique ? "_key" : "_check";
+  switch (draft.kind) {
+    case ConstraintKind::kPrimaryKey:
+      return object_name(table, "", "pkey", taken);
+    case ConstraintKind::kUnique:
+      return object_name(table, join(draft.columns, "_"), "key", taken);
+    case ConstraintKind::kCheck:
+      return object_name(table, only_column(*draft.expression), "check", taken);
   }
-  std::string name = base;
-  for (int number = 1; std::count(taken.begin(), taken.end(), name) > 0; ++number) {
-    name = base + std::to_string(number);
-  }
-  return name;
+  return {};
 }
 
 }  // namespace coppice::engine

@@ -28,6 +28,7 @@ struct ConstraintDraft {
   std::string name;  // empty: to be chosen as PostgreSQL would
   std::vector<std::string> columns;
   std::optional<std::string> expression;
+  bool nulls_distinct = true;  // of UNIQUE
   std::ptrdiff_t location = -1;
 };
 
@@ -47,8 +48,13 @@ TableDraft read_create_table(const PgQuery__CreateStmt& statement, const sql::So
 void apply_column_option(catalog::ColumnInfo& column, const sql::Option& option,
                          const sql::SourceText& source);
 
-// "film_pkey", "film_title_key", "film_check": as PostgreSQL names them, not among `taken`.
+// "film_pkey", "film_title_key", "film_title_check": as PostgreSQL names them, at most 63 bytes,
+// not among `taken`.
 std::string constraint_name(const std::string& table, const ConstraintDraft& draft,
                             const std::vector<std::string>& taken);
+
+// "table_columns_label", cut as PostgreSQL cuts it, with a number when it is among `taken`.
+std::string object_name(const std::string& table, const std::string& columns,
+                        const std::string& label, const std::vector<std::string>& taken);
 
 }  // namespace coppice::engine

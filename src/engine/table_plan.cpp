@@ -15,7 +15,8 @@ using Work = SchemaStep::Work;
 
 bool same_constraint(const ConstraintDraft& a, const ConstraintDraft& b) {
   if (a.kind != b.kind) return false;
-  return a.kind == ConstraintKind::kCheck ? a.expression == b.expression : a.columns == b.columns;
+  if (a.kind == ConstraintKind::kCheck) return a.expression == b.expression;
+  return a.columns == b.columns && a.nulls_distinct == b.nulls_distinct;
 }
 
 class TablePlanner {

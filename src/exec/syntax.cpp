@@ -93,15 +93,19 @@ int location_of(const Node* node) {
   return message ? location_of(*message) : -1;
 }
 
-std::string user_text(const Node* expression) {
-  Arena arena;
-  Node* copy = sql::clone(arena, expression);
-  sql::rewrite_bottom_up(copy, [&](Node*& slot) {
+void unbind_calls(Node*& root, Arena& arena) {
+  sql::rewrite_bottom_up(root, [&](Node*& slot) {
     auto* const call = sql::as<PgQuery__FuncCall>(slot);
     if (call) unbind(arena, *call);
     auto* const cast = sql::as<PgQuery__TypeCast>(slot);
     if (cast) drop_schema(arena, *cast->type_name);
   });
+}
+
+std::string user_text(const Node* expression) {
+  Arena arena;
+  Node* copy = sql::clone(arena, expression);
+  unbind_calls(copy, arena);
   return sql::deparse_expression(copy);
 }
 

@@ -38,6 +38,8 @@ bool is_star(const PgQuery__ColumnRef& reference);
 int location_of(const sql::Node* node);
 int location_of(const sql::Message& message);
 
+// Bound calls (exec/binder.h) become plain again, and media types lose their schema.
+void unbind_calls(sql::Node*& root, sql::Arena& arena);
 // The expression as the user may have written it: bound calls (exec/binder.h) are plain again.
 std::string user_text(const sql::Node* expression);
 // The same, cut after about 40 characters: for messages.

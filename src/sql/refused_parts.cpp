@@ -173,6 +173,10 @@ Found refused_message(Message& message) {
     return refuse("CREATE SCHEMA with elements", "create each table by a statement of its own");
   }
   if (auto* view = as<PgQuery__ViewStmt>(message)) {
+    if (view->n_options > 0) {
+      return refuse("WITH (…) of a view", "leave it out: a view is its query and nothing else",
+                    location_of(view->view));
+    }
     if (view->with_check_option <= PG_QUERY__VIEW_CHECK_OPTION__NO_CHECK_OPTION) return {};
     return refuse("WITH CHECK OPTION", "leave it out: views are read-only",
                   location_of(view->view));
