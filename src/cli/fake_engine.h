@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <iterator>
@@ -44,7 +45,8 @@ class FakeEngine final : public Engine {
     did(call, sink);
   }
   bool is_incomplete(std::string_view text) override {
-    return !trim(text).empty() && !trim(text).ends_with(';');
+    const bool quoting = std::count(text.begin(), text.end(), '\'') % 2 != 0;
+    return !trim(text).empty() && (quoting || !trim(text).ends_with(';'));
   }
   std::vector<std::string> complete(std::string_view text) override {
     state_.calls.push_back("complete " + std::string(text));

@@ -21,12 +21,13 @@ struct ShellCommand {
   std::string_view doc;
 };
 
-constexpr std::array<ShellCommand, 9> kCommands = {{
+constexpr std::array<ShellCommand, 10> kCommands = {{
     {"\\d", "[NAME]", "columns of a table or view; without a name, list them"},
     {"\\dt", "", "list tables and views; also \\l"},
     {"\\df", "", "list engine functions"},
     {"\\history", "TABLE", "versions of a table"},
     {"\\i", "FILE", "run the statements of a file"},
+    {"\\r", "", "give up the lines typed so far; also Ctrl-C"},
     {"\\x", "", "one line a column, on or off"},
     {"\\timing", "", "print how long each statement takes, on or off"},
     {"\\?", "", "this list"},
@@ -58,8 +59,11 @@ int Shell::run() {
       continue;
     }
     if (line.end == Line::End::kEndOfInput) {
-      // A last statement without its semicolon still counts.
-      if (!trim(pending_).empty()) run_statement(std::exchange(pending_, {}));
+      // A last statement without its semicolon still counts in a file. At a terminal Ctrl-D leaves:
+      // "DELETE FROM t" may have been waiting for its WHERE.
+      if (!trim(pending_).empty() && !session_.console().input_is_terminal()) {
+        run_statement(std::exchange(pending_, {}));
+      }
       break;
     }
     take_line(line.text);
@@ -74,7 +78,7 @@ std::string Shell::prompt() const { return trim(pending_).empty() ? "coppice=> "
 void Shell::take_line(const std::string& line) {
   const bool fresh = trim(pending_).empty();
   if (fresh && trim(line).empty()) return;
-  if (fresh && trim(line).front() == '\\') {
+  if (trim(line).starts_with('\\') && (fresh || !is_quoting())) {
     reader_.remember(line);
     run_command(std::string(trim(line)));
     return;
@@ -86,6 +90,14 @@ void Shell::take_line(const std::string& line) {
   const std::string statement = std::exchange(pending_, {});
   reader_.remember(statement);
   run_statement(statement);
+}
+
+// Whether a quote, a dollar quote or a comment of the lines so far is still open: then even a
+// semicolon ends nothing.
+bool Shell::is_quoting() {
+  bool quoting = false;
+  guarded([&](ResultSink&) { quoting = session_.engine().is_incomplete(pending_ + "\n;"); });
+  return quoting;
 }
 
 void Shell::run_statement(const std::string& text) {
@@ -106,6 +118,8 @@ void Shell::run_command(const std::string& line) {
   Engine& engine = session_.engine();
   if (name == "\\q") {
     ended_ = true;
+  } else if (name == "\\r") {
+    pending_.clear();
   } else if (name == "\\?" || name == "\\h") {
     say(help());
   } else if (name == "\\x") {

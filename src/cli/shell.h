@@ -1,6 +1,7 @@
 // Shell: statements and backslash commands, typed or piped, until the input ends.
 //
-// Model    Lines are collected until Engine::is_incomplete says the statement is whole. An error is
+// Model    Lines are collected until Engine::is_incomplete says the statement is whole; a line that
+//          begins with a backslash is a command even then, unless a quote is open. An error is
 //          reported and the shell goes on. Ctrl-C gives up the line, or asks the running statement
 //          to stop. Piped input ends with exit code 0 when everything worked, 1 when everything
 //          failed, 3 when part of it did.
@@ -26,6 +27,7 @@ class Shell {
 
  private:
   void take_line(const std::string& line);
+  bool is_quoting();
   void run_command(const std::string& line);
   void run_statement(const std::string& text);
   // Runs `body` with a sink; reports its error.

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -69,6 +70,16 @@ TEST(Shell, TogglesTheDisplayAndQuits) {
   EXPECT_EQ(statements(state), Calls{"sql a;"});
 }
 
+TEST(Shell, CommandsWorkWithinAStatementButNotWithinAQuote) {
+  FakeState state;
+  const Outcome outcome = invoke(state, {"shell"},
+                                 "SELECT\n  \\d t\n1;\nSELECT '\n\\q\n';\nDELETE\n\\r\nSELECT 2;\n"
+                                 "DELETE FROM t\n\\q\n");
+  EXPECT_EQ(outcome.code, 0) << outcome.errors;
+  EXPECT_EQ(state.calls,
+            (Calls{"describe t", "sql SELECT\n1;", "sql SELECT '\n\\q\n';", "sql SELECT 2;"}));
+}
+
 TEST(MissingPart, FindsWhereTheCandidateBegins) {
   EXPECT_EQ(missing_part("SELECT * FROM films.fi", "films.film"), "lm");
   EXPECT_EQ(missing_part("SELECT * FROM films.fi", "film"), "lm");
@@ -125,6 +136,15 @@ class TerminalTest : public ::testing::Test {
     ADD_FAILURE() << "no \"" << text << "\" in: " << shown_;
     return {};
   }
+  // Until the shell edits a line. The prompt is written before the terminal is switched to single
+  // characters; an end of input that comes in between is the terminal's, not the shell's.
+  void wait_for_editing() {
+    termios mode{};
+    for (int i = 0; i < 1000; ++i, ::usleep(10'000)) {
+      if (::tcgetattr(terminal_.get(), &mode) == 0 && (mode.c_lflag & ICANON) == 0) return;
+    }
+    ADD_FAILURE() << "the terminal stays in lines";
+  }
   int wait_for_exit() {
     int status = 0;
     for (int i = 0; ::waitpid(pid_, &status, WNOHANG) == 0; ++i) {
@@ -175,11 +195,25 @@ TEST_F(TerminalTest, ShellCompletesNames) {
   type("ilm;\r");
   wait_for("RAN sql");
   wait_for("coppice=> ");
-  // The prompt is written before the terminal is switched to single characters; an end of input
-  // that comes in between is the terminal's, not the shell's.
-  ::usleep(1'000'000);
+  wait_for_editing();
   type("\x04");
   EXPECT_EQ(wait_for_exit(), 0);
+}
+
+TEST_F(TerminalTest, CtrlDRunsNoUnfinishedStatement) {
+  state_.give = [this](ResultSink& sink) { sink.done("RAN " + state_.calls.back(), std::nullopt); };
+  start({"shell"});
+  wait_for("coppice=> ");
+  type("DELETE FROM t\r");
+  wait_for("coppice-> ");
+  wait_for_editing();
+  type("\x04");
+  EXPECT_EQ(wait_for_exit(), 0);
+  char rest[4096];
+  for (ssize_t size; (size = ::read(terminal_.get(), rest, sizeof rest)) > 0;) {
+    shown_.append(rest, static_cast<std::size_t>(size));
+  }
+  EXPECT_EQ(shown_.find("RAN"), std::string::npos) << shown_;
 }
 
 TEST_F(TerminalTest, CtrlCStopsTheStatementAndNotTheShell) {
