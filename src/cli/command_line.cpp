@@ -174,6 +174,17 @@ void add_argument(CLI::App& app, const Argument& argument, Parsed& parsed) {
               fmt::format("`coppice help {}` shows what it takes", verb.name));
 }
 
+// The option that wants a value where none follows.
+const Option* option_without_value(const Verb& verb, const std::vector<std::string>& words) {
+  for (std::size_t i = words.size(); i-- > 0;) {
+    const Option* option = find_option(common_options(), words[i]);
+    if (option == nullptr) option = find_option(verb.options, words[i]);
+    if (option == nullptr || option->value.empty()) continue;
+    if (i + 1 == words.size() || is_option(words[i + 1])) return option;
+  }
+  return nullptr;
+}
+
 void check_choice(std::string_view name, std::string_view choices, const std::string& text) {
   const std::vector<std::string> allowed = split(choices, '|');
   if (choices.empty() || std::find(allowed.begin(), allowed.end(), text) != allowed.end()) return;
@@ -220,10 +231,14 @@ Invocation parse_words(const Verb& verb, std::vector<std::string> words) {
   for (const Option& option : verb.options) add_option(app, option, parsed);
   for (const Argument& argument : verb.arguments) add_argument(app, argument, parsed);
   app.allow_extras();
+  const std::vector<std::string> typed = words;
   try {
     std::reverse(words.begin(), words.end());  // CLI11 takes its arguments from the back
     app.parse(std::move(words));
   } catch (const CLI::ParseError& error) {
+    if (const Option* option = option_without_value(verb, typed)) {
+      refuse_missing(verb, fmt::format("{} behind {}", option->value, option->name));
+    }
     throw Error(ErrorCode::kUsage, fmt::format("{}: {}", verb.name, error.what()),
                 fmt::format("`coppice help {}` shows what it takes", verb.name));
   }

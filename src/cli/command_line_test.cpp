@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "base/error.h"
 #include "cli/verb_functions.h"
 
@@ -30,12 +32,12 @@ TEST(CommandLine, EveryVerbHasAFunctionAnExampleAndADescribedOption) {
   }
 }
 
-TEST(CommandLine, WhateverDestroysCanBeConfirmedBeforehand) {
+TEST(CommandLine, WhateverDestroysCanBeTriedAndConfirmedBeforehand) {
   for (const char* name :
        {"revert", "prune", "apply", "snapshot drop", "jobs discard", "media gc"}) {
-    bool yes = false;
-    for (const Option& option : find_verb(name)->options) yes = yes || option.name == "--yes";
-    EXPECT_TRUE(yes) << name;
+    std::set<std::string_view> options;
+    for (const Option& option : find_verb(name)->options) options.insert(option.name);
+    EXPECT_TRUE(options.contains("--yes") && options.contains("--dry-run")) << name;
   }
 }
 
@@ -122,6 +124,7 @@ TEST(CommandLine, UnknownWordsNameTheNearest) {
 TEST(CommandLine, MissingOrSurplusWordsAreErrors) {
   EXPECT_EQ(parse_error({"revert"}).message(), "revert needs TABLE");
   EXPECT_EQ(parse_error({"revert", "t"}).message(), "revert needs --to VERSION");
+  EXPECT_EQ(parse_error({"insert", "t", "--from"}).message(), "insert needs SOURCE behind --from");
   EXPECT_EQ(parse_error({"diff", "t", "1"}).message(), "diff needs B");
   EXPECT_NE(parse_error({"ls", "a", "b"}).message().find("\"b\""), std::string::npos);
   EXPECT_NE(parse_error({"revert", "t", "--to"}).message().find("--to"), std::string::npos);

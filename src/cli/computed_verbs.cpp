@@ -2,6 +2,7 @@
 #include <poll.h>
 
 #include "base/error.h"
+#include "cli/matching_sink.h"
 #include "cli/verb_functions.h"
 
 namespace coppice::cli {
@@ -67,8 +68,20 @@ int run_jobs_resume(Session& session) {
 }
 
 int run_jobs_discard(Session& session) {
-  session.confirm(
-      fmt::format("give up job {} and what it has staged", session.arguments().argument("ID")));
+  const std::string id = session.arguments().argument("ID");
+  const auto show = [&](ResultSink& sink) {
+    MatchingSink job(sink, "id", id);
+    session.engine().jobs(false, job);
+    if (job.count() > 0) return;
+    throw Error(ErrorCode::kNotFound, fmt::format("no job {} is there to give up", id),
+                "see: coppice jobs");
+  };
+  if (session.arguments().has("--dry-run")) {
+    PrintingSink sink = session.sink();
+    show(sink);
+    return 0;
+  }
+  session.confirm(fmt::format("give up job {} and what it has staged", id), show);
   act_on_job(session, JobAction::kDiscard);
   return 0;
 }

@@ -112,6 +112,24 @@ TEST_F(RunTest, DestructionIsRefusedWhereNobodyCanBeAsked) {
   EXPECT_TRUE(state_.calls.empty());
 }
 
+TEST_F(RunTest, WhatOneOfManyIsIsShownBeforeItGoes) {
+  state_.give = [](ResultSink& sink) {
+    const ResultColumn columns[] = {{"id", "text"}, {"snapshot", "text"}};
+    sink.begin_rows(columns);
+    for (const char* text : {"12-5", "12-6"}) {
+      const std::optional<std::string_view> values[] = {text, text};
+      sink.row(values);
+    }
+    sink.end_rows();
+  };
+  Outcome outcome = invoke_here({"jobs", "discard", "12-6", "--dry-run", "--csv"});
+  EXPECT_EQ(outcome.output, "id,snapshot\n12-6,12-6\n");
+  outcome = invoke_here({"snapshot", "drop", "t", "12-5", "--dry-run", "--csv"});
+  EXPECT_EQ(outcome.output, "id,snapshot\n12-5,12-5\n");
+  EXPECT_EQ(invoke_here({"jobs", "discard", "12-7", "--dry-run"}).code, 4);
+  EXPECT_EQ(state_.calls, (std::vector<std::string>{"jobs", "snapshot_list t", "jobs"}));
+}
+
 TEST_F(RunTest, InsertFindsTheFormat) {
   const std::string csv = write("a.csv", "id\n1\n");
   const std::string jsonl = write("a.jsonl", "{\"id\":1}\n");

@@ -1,6 +1,8 @@
 #include <fmt/core.h>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "cli/matching_sink.h"
 #include "cli/verb_functions.h"
 #include "config/settings.h"
 
@@ -43,10 +45,23 @@ int run_snapshot_create(Session& session) {
 
 int run_snapshot_drop(Session& session) {
   const Invocation& arguments = session.arguments();
-  session.confirm(fmt::format("drop the snapshot {} of {}", arguments.argument("NAME"),
-                              arguments.argument("TABLE")));
+  const std::string table = arguments.argument("TABLE");
+  const std::string name = arguments.argument("NAME");
+  const auto show = [&](ResultSink& sink) {
+    MatchingSink snapshot(sink, "snapshot", name);
+    session.engine().snapshot_list(table, snapshot);
+    if (snapshot.count() > 0) return;
+    throw Error(ErrorCode::kNotFound, fmt::format("{} has no snapshot {}", table, name),
+                "see: coppice snapshot list " + shell_quoted(table));
+  };
+  if (arguments.has("--dry-run")) {
+    PrintingSink sink = session.sink();
+    show(sink);
+    return 0;
+  }
+  session.confirm(fmt::format("drop the snapshot {} of {}", name, table), show);
   PrintingSink sink = session.sink(RowFormat::kTable, false);
-  session.engine().snapshot_drop(arguments.argument("TABLE"), arguments.argument("NAME"), sink);
+  session.engine().snapshot_drop(table, name, sink);
   return 0;
 }
 
