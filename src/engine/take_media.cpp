@@ -43,7 +43,7 @@ ValueType value_type(const ColumnInfo& column) {
 
 struct BadFile {
   std::string given;
-  std::string message;
+  CellFailure failure;
 };
 
 // A URL without its query.
@@ -73,7 +73,7 @@ std::vector<BadFile> validate(EngineContext& context, const ColumnInfo& column,
   std::vector<Taken> good;
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (const auto* failure = std::get_if<CellFailure>(&results[0][i])) {
-      bad.push_back({batch[i].given, failure->message});
+      bad.push_back({batch[i].given, *failure});
       continue;
     }
     batch[i].facts = std::get<Value>(results[0][i]).text;
@@ -228,19 +228,21 @@ class MediaTaker {
     if (checks_ && count > 0) {
       const std::vector<BadFile> bad = validate(context_, column_, batch);
       if (!bad.empty() && !staged_.skip_bad) refuse(bad.front());
-      for (const BadFile& file : bad) leave_out(file.given, file.message);
+      for (const BadFile& file : bad) leave_out(file.given, file.failure.message);
     }
     keep(std::move(batch));
     advance(count);
   }
 
   [[noreturn]] void refuse(const BadFile& file) const {
-    throw with_place(
-        file.given,
-        Error(ErrorCode::kInvalidInput,
-              fmt::format("{} cannot be taken into column \"{}\": {}", label_of(file.given),
-                          column_.name, file.message),
-              fmt::format("the file is damaged or is no {}; nothing was changed", column_.type)));
+    throw with_place(file.given,
+                     Error(ErrorCode::kInvalidInput,
+                           fmt::format("{} cannot be taken into column \"{}\": {}",
+                                       label_of(file.given), column_.name, file.failure.message),
+                           file.failure.type == "limit"
+                               ? "raise the limit if the file is to be trusted; nothing was changed"
+                               : fmt::format("the file is damaged or is no {}; nothing was changed",
+                                             column_.type)));
   }
 
   void leave_out(const std::string& given, const std::string& why) {

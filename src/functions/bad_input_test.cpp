@@ -215,6 +215,8 @@ TEST_F(BadInput, APictureOfAnEnormousSizeIsRefusedBeforeItTakesMemory) {
     const CellFailure refused = failure(id, {picture});
     EXPECT_EQ(refused.type, "limit");
     EXPECT_NE(refused.message.find("40000 x 40000"), std::string::npos) << refused.message;
+    EXPECT_NE(refused.message.find("media.max_pixels"), std::string::npos) << refused.message;
+    EXPECT_EQ(refused.message.find("probe"), std::string::npos) << "nobody has called that";
   }
   EXPECT_EQ(failure("resize(image,bigint,bigint)", {picture, integer(64), integer(64)}).type,
             "limit");

@@ -100,7 +100,7 @@ TEST(HtmlText, EncodingsAreConverted) {
 TEST(HtmlText, DeepAndBrokenPagesAreRead) {
   std::string deep;
   for (int i = 0; i < 200'000; ++i) deep += "<div>";
-  EXPECT_EQ(read_html("<p>before</p>" + deep + "inside").text.substr(0, 7), "before\n");
+  EXPECT_EQ(read_html("<p>before</p>" + deep + "inside").text, "before\ninside\n");
   EXPECT_EQ(read_html("<p <b>>x</i></p></p><td>y").text.find('<'), std::string::npos);
 }
 

@@ -37,7 +37,11 @@ auto guarded(const std::string& prefix, Work work) -> std::variant<decltype(work
 }
 
 // "resize(image,bigint,bigint)" -> "resize".
-std::string name_of(const std::string& id) { return id.substr(0, id.find('(')); }
+// What failures of a function begin with; nothing for probe, which no user calls.
+std::string prefix_of(const std::string& id) {
+  const std::string name = id.substr(0, id.find('('));
+  return name == "probe" ? "" : name + ": ";
+}
 
 class Row {
  public:
@@ -77,7 +81,7 @@ class Row {
       return CellFailure{"unsupported",
                          fmt::format("this worker has no function {}", step.function)};
     }
-    return guarded(name_of(step.function) + ": ", [&] {
+    return guarded(prefix_of(step.function), [&] {
       const Call call{operands, store_, limits_};
       return found->second(call);
     });
@@ -98,7 +102,7 @@ class Row {
     if (const auto* failure = std::get_if<CellFailure>(&outcome)) return *failure;
     const Operand& operand = std::get<Operand>(outcome);
     if (const auto* value = std::get_if<Value>(&operand)) return *value;
-    const auto stored = guarded(step.argument >= 0 ? "" : name_of(step.function) + ": ",
+    const auto stored = guarded(step.argument >= 0 ? "" : prefix_of(step.function),
                                 [&] { return std::get<MediaPtr>(operand)->stored(store_); });
     if (const auto* failure = std::get_if<CellFailure>(&stored)) return *failure;
     return std::get<Value>(stored);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <new>
 
 #include "base/text.h"
 #include "functions/failure.h"
@@ -12,8 +13,8 @@
 namespace coppice::functions {
 namespace {
 
-struct FreeDocument {
-  void operator()(xmlDoc* document) const { xmlFreeDoc(document); }
+struct FreeParser {
+  void operator()(htmlParserCtxt* parser) const { htmlFreeParserCtxt(parser); }
 };
 
 std::string_view view(const xmlChar* text) {
@@ -26,8 +27,8 @@ bool is_one_of(std::string_view name, const std::array<std::string_view, N>& nam
 }
 
 bool is_skipped(std::string_view name) {
-  constexpr std::array<std::string_view, 6> kSkipped = {"script",   "style",  "head",
-                                                        "template", "object", "noscript"};
+  constexpr std::array<std::string_view, 5> kSkipped = {"script", "style", "template", "object",
+                                                        "noscript"};
   return is_one_of(name, kSkipped);
 }
 
@@ -78,69 +79,67 @@ class TextBuilder {
   bool pending_space_ = false;
 };
 
-// Walks the tree without recursion: pages may be nested as deep as they like.
-class Walker {
+// Takes the parser's events. No tree is built: libxml2 stops silently where one would be nested
+// more than 256 deep, and what follows would be lost.
+class PageReader {
  public:
-  explicit Walker(const xmlNode* root) : root_(root) {}
+  HtmlPage page() { return {std::string(trim(title_.take())), text_.take()}; }
+  bool saw_anything() const { return saw_anything_; }
 
-  HtmlPage walk() {
-    const xmlNode* node = root_;
-    while (node != nullptr) {
-      const bool inside = enter(node);
-      if (inside && node->children != nullptr) {
-        node = node->children;
-        continue;
-      }
-      leave(node);
-      while (node != root_ && node->next == nullptr) {
-        node = node->parent;
-        leave(node);
-      }
-      node = node == root_ ? nullptr : node->next;
-    }
-    return {std::string(trim(title_.take())), text_.take()};
+  static xmlSAXHandler handler() {
+    xmlSAXHandler events{};
+    events.startElement = [](void* self, const xmlChar* name, const xmlChar**) {
+      static_cast<PageReader*>(self)->enter(view(name));
+    };
+    events.endElement = [](void* self, const xmlChar* name) {
+      static_cast<PageReader*>(self)->leave(view(name));
+    };
+    events.characters = events.ignorableWhitespace = [](void* self, const xmlChar* text, int size) {
+      static_cast<PageReader*>(self)->add(view(text).substr(0, static_cast<std::size_t>(size)));
+    };
+    events.cdataBlock = events.characters;
+    return events;
   }
 
  private:
-  // False when what is inside is left out.
-  bool enter(const xmlNode* node) {
-    if (node->type == XML_TEXT_NODE || node->type == XML_CDATA_SECTION_NODE) {
-      text_.add(view(node->content), preformatted_ > 0);
-      return false;
-    }
-    if (node->type != XML_ELEMENT_NODE) return node->type == XML_HTML_DOCUMENT_NODE;
-    const std::string_view name = view(node->name);
-    if (name == "head" || name == "title") find_title(node);
-    if (is_skipped(name) || name == "title") return false;
+  void enter(std::string_view name) {
+    saw_anything_ = true;
+    if (name == "head") ++heads_;
+    if (name == "title") ++titles_;
+    if (is_skipped(name)) ++skipped_;
+    if (is_left_out()) return;
     if (is_block(name)) text_.begin_line();
     if (name == "td" || name == "th") text_.begin_cell();
     if (name == "pre") ++preformatted_;
-    return true;
   }
 
-  void leave(const xmlNode* node) {
-    if (node->type != XML_ELEMENT_NODE) return;
-    const std::string_view name = view(node->name);
-    // What is left out was never entered: only <pre> is counted.
-    if (name == "pre") --preformatted_;
-    if (is_block(name)) text_.begin_line();
-  }
-
-  void find_title(const xmlNode* node) {
-    if (view(node->name) != "title") {
-      for (const xmlNode* child = node->children; child != nullptr; child = child->next) {
-        if (child->type == XML_ELEMENT_NODE && view(child->name) == "title") find_title(child);
-      }
-      return;
+  void leave(std::string_view name) {
+    if (!is_left_out()) {
+      if (name == "pre") --preformatted_;
+      if (is_block(name)) text_.begin_line();
     }
-    for (const xmlNode* child = node->children; child != nullptr; child = child->next) {
-      if (child->type == XML_TEXT_NODE) title_.add(view(child->content), false);
+    if (name == "head") --heads_;
+    if (name == "title") --titles_;
+    if (is_skipped(name)) --skipped_;
+  }
+
+  void add(std::string_view text) {
+    if (skipped_ > 0) return;
+    if (titles_ > 0) {
+      title_.add(text, false);
+    } else if (heads_ == 0) {
+      text_.add(text, preformatted_ > 0);
     }
   }
 
-  const xmlNode* root_;
+  bool is_left_out() const { return skipped_ > 0 || titles_ > 0 || heads_ > 0; }
+
   TextBuilder title_;
   TextBuilder text_;
+  bool saw_anything_ = false;
+  int heads_ = 0;
+  int titles_ = 0;
+  int skipped_ = 0;
   int preformatted_ = 0;
 };
 
@@ -157,14 +156,18 @@ HtmlPage read_html(std::string_view bytes) {
                                                     : "windows-1252";
   constexpr int kOptions = HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING |
                            HTML_PARSE_NONET | HTML_PARSE_COMPACT;
-  const std::unique_ptr<xmlDoc, FreeDocument> document(
-      htmlReadMemory(bytes.data(), static_cast<int>(bytes.size()), nullptr, encoding, kOptions));
-  const xmlNode* root = document ? xmlDocGetRootElement(document.get()) : nullptr;
-  if (root == nullptr) {
-    if (trim(bytes).empty()) return {};
+  const std::unique_ptr<htmlParserCtxt, FreeParser> parser(htmlNewParserCtxt());
+  if (!parser) throw std::bad_alloc();
+  PageReader reader;
+  *parser->sax = PageReader::handler();
+  parser->userData = &reader;
+  // Without a tree there is no document to give back, only one for the page's DTD.
+  xmlFreeDoc(htmlCtxtReadMemory(parser.get(), bytes.data(), static_cast<int>(bytes.size()), nullptr,
+                                encoding, kOptions));
+  if (!reader.saw_anything() && !trim(bytes).empty()) {
     throw FunctionFailure("decode", "the HTML cannot be read");
   }
-  return Walker(root).walk();
+  return reader.page();
 }
 
 }  // namespace coppice::functions

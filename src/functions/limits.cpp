@@ -29,10 +29,10 @@ Limits Limits::from_environment() {
 void Limits::check_pixels(std::int64_t width, std::int64_t height) const {
   // Divided rather than multiplied: a header may claim sizes whose product overflows.
   if (width > 0 && height > max_pixels / width) {
-    throw FunctionFailure(
-        "limit", fmt::format("{} x {} pixels are more than the {} allowed; COPPICE_MAX_PIXELS "
-                             "raises the limit",
-                             width, height, max_pixels));
+    throw FunctionFailure("limit",
+                          fmt::format("{} x {} pixels are more than the {} allowed by the setting "
+                                      "media.max_pixels",
+                                      width, height, max_pixels));
   }
 }
 

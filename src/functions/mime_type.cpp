@@ -3,8 +3,11 @@
 #include <magic.h>
 
 #include <memory>
+#include <optional>
 
 #include "base/error.h"
+#include "base/files.h"
+#include "media/sniff.h"
 
 namespace coppice::functions {
 namespace {
@@ -26,6 +29,14 @@ magic_t cookie() {
   return loaded.get();
 }
 
+constexpr const char* kUnknown = "application/octet-stream";
+
+// libmagic misses some types that the media store takes: transport streams.
+std::string sniffed_or_unknown(std::string_view bytes) {
+  const std::optional<SniffedType> type = sniff(bytes);
+  return type ? std::string(type->mime) : kUnknown;
+}
+
 std::string checked(const char* type) {
   if (type == nullptr) {
     throw Error(ErrorCode::kInternal, std::string("libmagic: ") + magic_error(cookie()));
@@ -36,11 +47,16 @@ std::string checked(const char* type) {
 }  // namespace
 
 std::string mime_type_of_file(const std::filesystem::path& file) {
-  return checked(magic_file(cookie(), file.c_str()));
+  const std::string type = checked(magic_file(cookie(), file.c_str()));
+  if (type != kUnknown) return type;
+  std::string bytes(kSniffBytes, '\0');
+  bytes.resize(FileReader(file).read(bytes.data(), bytes.size()));
+  return sniffed_or_unknown(bytes);
 }
 
 std::string mime_type_of_bytes(std::string_view bytes) {
-  return checked(magic_buffer(cookie(), bytes.data(), bytes.size()));
+  const std::string type = checked(magic_buffer(cookie(), bytes.data(), bytes.size()));
+  return type == kUnknown ? sniffed_or_unknown(bytes) : type;
 }
 
 }  // namespace coppice::functions

@@ -63,6 +63,7 @@ class VideoFunctions : public MediaTest {
 TEST_F(VideoFunctions, FactsAreThoseOfFfprobe) {
   for (const auto& file : samples()) {
     const Value clip = put(file, ValueType::kVideo);
+    EXPECT_TRUE(value("mime_type(video)", {clip}).text.starts_with("video/")) << file;
     EXPECT_EQ(value("width(video)", {clip}).integer, std::stoi(probe("stream=width", file)));
     EXPECT_EQ(value("height(video)", {clip}).integer, std::stoi(probe("stream=height", file)));
     EXPECT_NEAR(value("duration(video)", {clip}).number, std::stod(probe("format=duration", file)),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 
 #include "base/text.h"
 
@@ -145,9 +146,20 @@ std::optional<SniffedType> pdf(std::string_view bytes) {
   return SniffedType{kDocument, "application/pdf", "pdf", "a PDF document"};
 }
 
+// The tags are those of WHATWG's MIME sniffing, section 7.1; comments before them do not count.
 bool looks_like_html(std::string_view text) {
-  for (const std::string_view tag : {"<!doctype html"sv, "<html"sv, "<head"sv, "<body"sv}) {
-    if (starts_with_ignoring_case(text, tag)) return true;
+  while (text.starts_with("<!--")) {
+    const std::size_t end = text.find("-->");
+    if (end == std::string_view::npos) return false;
+    text = trim(text.substr(end + 3));
+  }
+  for (const std::string_view tag :
+       {"<!doctype html"sv, "<html"sv, "<head"sv, "<body"sv, "<script"sv, "<iframe"sv, "<h1"sv,
+        "<div"sv, "<font"sv, "<table"sv, "<a"sv, "<style"sv, "<title"sv, "<b"sv, "<br"sv, "<p"sv,
+        "<meta"sv}) {
+    if (!starts_with_ignoring_case(text, tag)) continue;
+    const char next = text.size() > tag.size() ? text[tag.size()] : '>';
+    if (next == '>' || std::isspace(static_cast<unsigned char>(next)) != 0) return true;
   }
   // XHTML begins with an XML declaration.
   return starts_with_ignoring_case(text, "<?xml") &&
@@ -168,16 +180,17 @@ bool looks_like_markdown(std::string_view text) {
 
 std::optional<SniffedType> text_document(std::string_view bytes) {
   if (bytes.substr(0, 3) == "\xef\xbb\xbf") bytes.remove_prefix(3);
-  if (const std::optional<std::size_t> bad = first_invalid_utf8(bytes)) {
-    // The piece that was read may end in the middle of a character.
-    if (bytes.size() < kSniffBytes - 3 || *bad + 3 < bytes.size()) return std::nullopt;
-  }
   const auto is_control = [](char c) {
     return static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\r' && c != '\t' && c != '\f';
   };
   if (std::any_of(bytes.begin(), bytes.end(), is_control)) return std::nullopt;
   const std::string_view text = trim(bytes);
+  // A page may be in any encoding that ASCII is a part of: it names its own.
   if (looks_like_html(text)) return SniffedType{kDocument, "text/html", "html", "an HTML document"};
+  if (const std::optional<std::size_t> bad = first_invalid_utf8(bytes)) {
+    // The piece that was read may end in the middle of a character.
+    if (bytes.size() < kSniffBytes - 3 || *bad + 3 < bytes.size()) return std::nullopt;
+  }
   if (looks_like_markdown(text))
     return SniffedType{kDocument, "text/markdown", "md", "a Markdown document"};
   return SniffedType{kDocument, "text/plain", "txt", "a text document"};

@@ -56,6 +56,10 @@ TEST(Sniff, KnowsTypesByTheirFirstBytes) {
       {"<!DOCTYPE html>\n<html>"sv, "html"},
       {"\xef\xbb\xbf  <HTML lang=de>"sv, "html"},
       {"<?xml version=\"1.0\"?>\n<html xmlns=\"http://www.w3.org/1999/xhtml\">"sv, "html"},
+      {"<!-- made by\na program -->\n<!--x--><html>"sv, "html"},
+      {"<p class=a>a piece of a page</p>"sv, "html"},
+      {"<html><head><meta charset=latin1></head>caf\xe9</html>"sv, "html"},
+      {"<particle>no page</particle>"sv, "txt"},
       {"# A title\n\nText with a [link](there).\n"sv, "md"},
       {"Just a line of text, grün.\n"sv, "txt"},
   };
