@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "sql/lexer.h"
@@ -29,6 +30,7 @@ constexpr std::size_t kCaseDepth = 4;
 
 struct Level {
   char opener = '\0';  // ( [ c for CASE, or none for the statement itself
+  bool nests = false;  // a call, an array, a CASE, a subquery: more than a group of operators
   std::size_t own_depth = 0;
   std::size_t chain = 0;     // set operations and joins so far
   std::size_t run = 0;       // operators of the item so far
@@ -87,7 +89,9 @@ class DepthBound {
   void punctuation(const Token& token) {
     const char c = lexer_.text()[token.begin];
     if (c == '(' || c == '[') {
-      open(token, c, c == '(' && is_group() ? kGroupDepth : kCallDepth);
+      const bool group = c == '(' && is_group();
+      open(token, c, group ? kGroupDepth : kCallDepth);
+      if (!group) count_nesting(token);
       subquery_may_follow_ = c == '(';
     } else if (c == ')' || c == ']') {
       while (levels_.size() > 1 && top().opener == 'c') close();
@@ -109,7 +113,8 @@ class DepthBound {
     if (name_may_follow_) return;
     const auto is = [&](std::string_view word) { return lexer_.is_word(token, word); };
     if (subquery_may_follow_ && (is("select") || is("with") || is("values") || is("table"))) {
-      top().own_depth = kSubqueryDepth;
+      open_depth_ += kSubqueryDepth - std::exchange(top().own_depth, kSubqueryDepth);
+      if (!top().nests) count_nesting(token);
     }
     if (is("and") && top().betweens > 0) {
       --top().betweens;  // BETWEEN x AND NOT y BETWEEN …: the chain goes on
@@ -119,6 +124,7 @@ class DepthBound {
     } else if (is("case")) {
       top().run += kOperatorDepth;
       open(token, 'c', kCaseDepth);
+      count_nesting(token);
     } else if (top().opener == 'c' && is("end")) {
       close();
     } else if (top().opener == 'c' && (is("when") || is("then") || is("else"))) {
@@ -135,17 +141,25 @@ class DepthBound {
   }
 
   void open(const Token& token, char opener, std::size_t own_depth) {
-    if (levels_.size() > limits_.nesting) {
-      throw error_at(
-          ErrorCode::kUnsupported, source_, static_cast<std::ptrdiff_t>(token.begin),
-          fmt::format("the statement is nested more than {} levels deep", limits_.nesting),
-          "split it into simpler expressions or a WITH clause");
-    }
-    levels_.push_back({opener, own_depth});
+    levels_.push_back({opener, false, own_depth});
+    open_depth_ += own_depth;
+    if (open_depth_ > limits_.chain * kOperatorDepth) refuse_depth(token);
+  }
+
+  // Groups of operators are bounded by the depth alone: (((a + b) + c) + d) is how a chain is
+  // written back.
+  void count_nesting(const Token& token) {
+    top().nests = true;
+    if (nesting_++ < limits_.nesting) return;
+    throw error_at(ErrorCode::kUnsupported, source_, static_cast<std::ptrdiff_t>(token.begin),
+                   fmt::format("the statement is nested more than {} levels deep", limits_.nesting),
+                   "split it into simpler expressions or a WITH clause");
   }
 
   void close() {
     const std::size_t depth = top().depth();
+    if (top().nests) --nesting_;
+    open_depth_ -= top().own_depth;
     levels_.pop_back();
     top().child = std::max(top().child, depth);
   }
@@ -161,6 +175,8 @@ class DepthBound {
   const Lexer& lexer_;
   const GuardLimits& limits_;
   std::vector<Level> levels_;
+  std::size_t nesting_ = 0;
+  std::size_t open_depth_ = 0;  // of all levels that are open
   bool subquery_may_follow_ = false;
   bool name_may_follow_ = false;
   Token previous_;

@@ -19,7 +19,7 @@
 namespace coppice::sql {
 
 constexpr std::size_t kMaxStatementBytes = 16 << 20;
-constexpr std::size_t kMaxNesting = 500;  // parentheses, brackets and CASE inside each other
+constexpr std::size_t kMaxNesting = 500;  // calls, subqueries, arrays and CASE inside each other
 constexpr std::size_t kMaxNameBytes = 63;
 // The server's own limit (max_stack_depth) is near 6,000 operators.
 constexpr std::size_t kMaxChain = 5'000;

@@ -165,8 +165,13 @@ TEST(Guard, RefusesWhatIsTooDeepWithItsPlace) {
   };
   EXPECT_THAT(message_of_error("SELECT 1" + repeat("+1", 100'000)), HasSubstr("5000 operators"));
   EXPECT_THAT(message_of_error("SELECT 1" + repeat("+1", 100'000)), HasSubstr("(line 1, column "));
+  EXPECT_THAT(message_of_error("SELECT " + repeat("abs(", 10'000) + "1" + repeat(")", 10'000)),
+              HasSubstr("nested more than 500 levels deep (line 1, column 2011)"));
   EXPECT_THAT(message_of_error("SELECT " + repeat("(", 10'000) + "1" + repeat(")", 10'000)),
-              HasSubstr("nested more than 500"));
+              HasSubstr("nests more than 5000 operators (line 1, column 500"));
+  // A chain as it is written back.
+  EXPECT_EQ(message_of_error("SELECT " + repeat("(", 2'000) + "1" + repeat(" + 1)", 2'000)),
+            "no error");
   // Many chains inside each other, each of them allowed.
   std::string nested = "SELECT 1";
   for (int i = 0; i < 50; ++i) nested = "SELECT (" + nested + ")" + repeat("+1", 400);

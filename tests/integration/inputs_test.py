@@ -60,6 +60,14 @@ class Statements(coppice.TestCase):
         self.assertIn(code, (0, 1))
         self.assertEqual(self.home.value("SELECT 1"), 1)
 
+    def test_a_chain_in_a_computed_column_may_be_long(self):
+        """It is kept with a parenthesis an operator."""
+        code, errors = self.give(f"CREATE TABLE chain (id int, c int GENERATED ALWAYS AS "
+                                 f"({' + '.join(['id'] * 2000)}) STORED); "
+                                 "INSERT INTO chain (id) VALUES (2)")  # fmt: skip
+        self.assertEqual(code, 0, errors)
+        self.assertEqual(self.home.value("SELECT c FROM chain"), 4000)
+
     def test_a_statement_of_50_megabytes(self):
         big = "x" * 50_000_000
         code, errors = self.give(f"SELECT length('{big}')", limit_seconds=120)
