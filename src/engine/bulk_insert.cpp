@@ -13,6 +13,7 @@
 #include "engine/json_lines.h"
 #include "engine/query.h"
 #include "engine/staged_write.h"
+#include "sql/classify.h"
 #include "sql/parse.h"
 
 namespace coppice::engine {
@@ -210,6 +211,11 @@ void export_rows(EngineContext& context, const std::string& table_or_query, Resu
     query = "SELECT * FROM " + relation.text();
   }
   sql::Statement statement = sql::parse_statement(query);
+  const sql::StatementKind kind = sql::require_supported(statement);
+  if (kind != sql::StatementKind::kSelect && kind != sql::StatementKind::kValues) {
+    throw statement.error(ErrorCode::kUsage, 0, "export takes a table or a query",
+                          "run what changes something with coppice sql");
+  }
   const std::uint64_t rows = run_query(context, statement, {}, sink);
   sink.done(fmt::format("EXPORT {}", rows), std::nullopt);
 }

@@ -7,6 +7,7 @@
 #include "engine/emit.h"
 #include "engine/fill.h"
 #include "engine/staged_write.h"
+#include "pg/row_stream.h"
 
 namespace coppice::engine {
 namespace {
@@ -80,18 +81,21 @@ void drop_stage(EngineContext& context, const Job& job) {
 }  // namespace
 
 void list_jobs(EngineContext& context, bool all, ResultSink& sink) {
+  constexpr std::uint64_t kMostListed = 100;
   context.log.settle_abandoned();
-  const std::string states =
-      all ? "true" : "state IN ('running', 'interrupted', 'conflict', 'failed')";
-  emit_result(context,
-              context.main.exec(fmt::format(
-                  "SELECT format('%s-%s', tree_id, op_id) AS id, table_name AS \"table\", kind, "
-                  "state, CASE WHEN progress_total > 0 THEN format('%s of %s', progress_done, "
-                  "progress_total) END AS progress, begun_at, ended_at, author, message, statement "
-                  "FROM coppice.operations WHERE {} "
-                  "ORDER BY state NOT IN ('running', 'interrupted'), begun_at DESC LIMIT 100",
-                  states)),
-              sink);
+  const std::string query = fmt::format(
+      "SELECT format('%s-%s', tree_id, op_id) AS id, table_name AS \"table\", kind, "
+      "state, CASE WHEN progress_total > 0 THEN format('%s of %s', progress_done, "
+      "progress_total) END AS progress, begun_at, ended_at, author, message, statement "
+      "FROM coppice.operations {} "
+      "ORDER BY state NOT IN ('running', 'interrupted'), begun_at DESC{}",
+      all ? "" : "WHERE state IN ('running', 'interrupted', 'conflict', 'failed')",
+      all ? "" : fmt::format(" LIMIT {}", kMostListed));
+  pg::RowStream jobs(context.side(), query);
+  if (emit_stream(context, jobs, sink) == kMostListed && !all) {
+    sink.notice(fmt::format("these are the newest {}; coppice jobs list --all lists every one",
+                            kMostListed));
+  }
 }
 
 void resume_job(EngineContext& context, const std::string& id, ResultSink& sink) {

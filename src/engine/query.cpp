@@ -86,6 +86,19 @@ std::string nearest_hint(EngineContext& context, const pg::ServerError& error) {
   return did_you_mean(wanted, names);
 }
 
+// "parameter $1" is the server's; the user has called it "$name".
+std::string with_parameter_names(std::string message, const sql::Statement& statement) {
+  constexpr std::string_view kParameter = "parameter $";
+  const std::size_t at = message.find(kParameter);
+  if (at == std::string::npos) return message;
+  const std::size_t begin = at + kParameter.size();
+  const std::size_t end = std::min(message.find_first_not_of("0123456789", begin), message.size());
+  if (begin == end || end - begin > 5) return message;
+  const std::size_t number = std::stoul(message.substr(begin, end - begin));
+  if (number < 1 || number > statement.parameters().size()) return message;
+  return message.replace(begin, end - begin, statement.parameters()[number - 1]);
+}
+
 Error query_error(EngineContext& context, const pg::ServerError& error, std::string_view sent,
                   const sql::Statement& statement) {
   std::ptrdiff_t place = -1;
@@ -94,7 +107,8 @@ Error query_error(EngineContext& context, const pg::ServerError& error, std::str
     place =
         place_in_source(sent, sql::byte_offset_of_character(sent, characters), statement.text());
   }
-  return statement.error(error.code(), place, error.message(), nearest_hint(context, error));
+  return statement.error(error.code(), place, with_parameter_names(error.message(), statement),
+                         nearest_hint(context, error));
 }
 
 void run_explain(EngineContext& context, sql::Statement& statement, const SqlParameters& parameters,

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "config/config.h"
 #include "engine/alter_table.h"
@@ -196,6 +198,11 @@ std::string counted(std::size_t done) {
                    : fmt::format("; the {} statements before it were done", done);
 }
 
+// `more` belongs to the message, not to the excerpt below it.
+std::string in_first_line(std::string message, const std::string& more) {
+  return message.insert(std::min(message.find('\n'), message.size()), more);
+}
+
 // Changes of a few rows, as far as one can tell without asking the database.
 bool is_short_write(sql::Statement& statement) {
   switch (sql::classify(statement).kind) {
@@ -230,7 +237,7 @@ class Script {
       ++done_;
     } catch (const Error& error) {
       if (done_ == 0) throw;
-      throw Error(error.code(), error.message() + what_is_done(), error.hint());
+      throw Error(error.code(), in_first_line(error.message(), what_is_done()), error.hint());
     }
   }
 
@@ -238,7 +245,7 @@ class Script {
     try {
       commits_.end();
     } catch (const Error& error) {
-      throw Error(error.code(), error.message() + what_is_done(), error.hint());
+      throw Error(error.code(), in_first_line(error.message(), what_is_done()), error.hint());
     }
   }
 

@@ -303,7 +303,8 @@ void resume_staged(EngineContext& context, std::int64_t tree_id, std::int64_t op
   if (row.rows() == 0) {
     throw Error(ErrorCode::kNotFound,
                 fmt::format("operation {}-{} has nothing to go on with", tree_id, op_id),
-                "run its statement again, and discard it: coppice jobs discard");
+                fmt::format("run its statement again; coppice jobs discard {}-{} forgets it",
+                            tree_id, op_id));
   }
   Operation operation;
   operation.tree_id = tree_id;

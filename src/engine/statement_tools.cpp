@@ -141,6 +141,12 @@ std::vector<pg::Parameter> bind_parameters(const sql::Statement& statement,
   for (const std::string& name : statement.parameters()) {
     const auto given = parameters.find(name);
     COPPICE_ASSERT(given != parameters.end());  // checked for the whole script before it is run
+    if (const auto invalid = first_invalid_utf8(given->second)) {
+      throw Error(ErrorCode::kInvalidInput,
+                  fmt::format("the value of parameter {} is not UTF-8: byte 0x{:02x}", name,
+                              static_cast<unsigned char>(given->second[*invalid])),
+                  "values are text; bytea is written as \\x and hexadecimal digits");
+    }
     values.emplace_back(given->second);
   }
   return values;

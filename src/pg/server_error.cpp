@@ -35,6 +35,7 @@ constexpr Mapping kMappings[] = {
     {"42804", ErrorCode::kType, ""},
     {"42846", ErrorCode::kType, ""},
     {"42P18", ErrorCode::kType, "write the type: expression::type"},
+    {"42P08", ErrorCode::kType, "write the type where it stands: $name::text"},
     {"42P21", ErrorCode::kType, ""},
     {"42P22", ErrorCode::kType, ""},
     {"42725", ErrorCode::kType, "write casts so that one function fits"},

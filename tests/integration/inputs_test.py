@@ -97,6 +97,23 @@ class Statements(coppice.TestCase):
         self.home.fail("sql", "SELECT $missing::text", code=2)
 
 
+    def test_parameters_are_named_in_errors(self):
+        errors = self.home.fail("sql", "-p", b"word=\xff", "SELECT $word::text")
+        self.assertIn("parameter word is not UTF-8", errors)
+        errors = self.home.fail("sql", "-p", "f=x", "SELECT $f IS NULL")
+        self.assertIn("parameter $f", errors)
+
+    def test_export_reads_only(self):
+        for text in ("WITH x AS (DELETE FROM t RETURNING *) SELECT * FROM x",
+                     "SELECT * FROM t FOR UPDATE", "SELECT * INTO x FROM t"):  # fmt: skip
+            self.assertIn("not supported", self.home.fail("export", text))
+        self.assertEqual(self.home.run("export", "VALUES (1)").splitlines()[1:], ["1"])
+
+    def test_what_was_done_before_is_told_above_the_excerpt(self):
+        errors = self.home.fail("sql", "SELECT 1; SELECT nope", code=4)
+        self.assertRegex(errors, r"nope.* does not exist.*; the statement before it was done\nLINE 1")
+
+
 class Rows(coppice.TestCase):
     """insert TABLE --from: what is wrong with a line is said with its number."""
 

@@ -40,6 +40,7 @@ class LongReader(coppice.TestCase):
         errors = self.home.fail("sql", "ALTER TABLE t DROP COLUMN b", timeout=60)
         self.assertLess(time.monotonic() - begin, 45)
         self.assertIn("long reader", errors)
+        self.assertNotIn("coppice_store", errors)
         self.assertEqual(self.home.versions("t"), [0, 1])
         self.release()
         self.home.sql("ALTER TABLE t DROP COLUMN b")

@@ -105,6 +105,10 @@ class Jobs(unittest.TestCase):
         self.home.fail("jobs", "resume", job, code=5)
         self.home.fail("jobs", "discard", job, "--yes", code=5)
 
+    def test_every_operation_can_be_listed(self):
+        self.home.run("sql", "-f", "-", stdin="INSERT INTO p (id) SELECT coalesce(max(id), 0) + 1 FROM p;\n" * 120)
+        self.assertEqual(len(self.home.json_lines("jobs", "list", "--all")), 121)
+
     def test_ids_that_nobody_has(self):
         self.home.fail("jobs", "resume", "999-1", code=4)
         self.home.fail("jobs", "resume", "nonsense", code=2)

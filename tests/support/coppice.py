@@ -88,7 +88,7 @@ class Home:
         """Runs coppice and returns what it gave, whatever it is."""
         binary = isinstance(stdin, bytes)
         return subprocess.run(
-            [PROGRAM, *map(str, arguments)],
+            [PROGRAM, *(a if isinstance(a, bytes) else str(a) for a in arguments)],
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
@@ -117,7 +117,7 @@ class Home:
     def start(self, *arguments, environment=None, **options):
         """Starts coppice in the background."""
         return subprocess.Popen(
-            [PROGRAM, *map(str, arguments)],
+            [PROGRAM, *(a if isinstance(a, bytes) else str(a) for a in arguments)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
