@@ -163,6 +163,26 @@ Error ddl_error(const pg::ServerError& error, const TableInfo& table,
   return sql::error_at(translated.code(), source, -1, translated.message(), hint);
 }
 
+namespace {
+
+// "could not lock coppice_store.t12 …", with the user's name of the table.
+Error busy_in_user_names(EngineContext& context, const Error& error) {
+  constexpr std::string_view kStore = "coppice_store.";
+  std::string message = error.message();
+  const std::size_t at = message.find(kStore);
+  if (at == std::string::npos) return error;
+  const std::size_t begin = at + kStore.size();
+  const std::size_t end = std::min(message.find_first_of(" \"", begin), message.size());
+  const pg::Result table = context.main.exec_params(
+      "SELECT schema_name || '.' || table_name FROM coppice.tables "
+      "WHERE substr(store_name, 2) = substr($1, 2)",
+      {message.substr(begin, end - begin)});
+  if (table.rows() > 0) message.replace(at, end - at, "table " + std::string(table.text(0, 0)));
+  return Error(error.code(), message, error.hint());
+}
+
+}  // namespace
+
 void alter_in_transaction(EngineContext& context, const std::function<void()>& change) {
   try {
     pg::run_ddl(context.main, SystemClock(), [&](pg::Connection&) {
@@ -185,26 +205,6 @@ std::int64_t change_schema(EngineContext& context, const sql::QualifiedName& nam
   TableInfo latest = *table;  // with what the change added, for errors in the user's names
   for (int round = 1;; ++round) {
     try {
-namespace {
-
-// "could not lock coppice_store.t12 …", with the user's name of the table.
-Error busy_in_user_names(EngineContext& context, const Error& error) {
-  constexpr std::string_view kStore = "coppice_store.";
-  std::string message = error.message();
-  const std::size_t at = message.find(kStore);
-  if (at == std::string::npos) return error;
-  const std::size_t begin = at + kStore.size();
-  const std::size_t end = std::min(message.find_first_of(" \"", begin), message.size());
-  const pg::Result table = context.main.exec_params(
-      "SELECT schema_name || '.' || table_name FROM coppice.tables "
-      "WHERE substr(store_name, 2) = substr($1, 2)",
-      {message.substr(begin, end - begin)});
-  if (table.rows() > 0) message.replace(at, end - at, "table " + std::string(table.text(0, 0)));
-  return Error(error.code(), message, error.hint());
-}
-
-}  // namespace
-
       alter_in_transaction(context, [&] {
         const pg::Result tree = context.main.exec_cached(
             "SELECT version, schema_version FROM coppice.trees WHERE tree_id = $1 FOR UPDATE",
