@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "base/files.h"
 #include "base/text.h"
 #include "config/config.h"
@@ -31,6 +33,15 @@ pg::PrivateServer private_server(const Config& config,
   return pg::PrivateServer(std::move(options));
 }
 
+// What libpq takes from the environment where an address does not say it. Such variables are about
+// other servers, and the private one would not be found or not be written to.
+void forget_other_servers() {
+  for (const char* name : {"PGHOSTADDR", "PGSERVICE", "PGOPTIONS", "PGREQUIREPEER", "PGSSLMODE",
+                           "PGCHANNELBINDING", "PGGSSENCMODE", "PGTARGETSESSIONATTRS"}) {
+    ::unsetenv(name);
+  }
+}
+
 void say_on_stderr(const std::string& what) { fmt::print(stderr, "coppice: {}\n", what); }
 
 DatabaseAddress start_server(const Config& config) {
@@ -40,6 +51,7 @@ DatabaseAddress start_server(const Config& config) {
     address.reader_conninfo = address.owner_conninfo;
     return address;
   }
+  forget_other_servers();
   pg::PrivateServer server = private_server(config, say_on_stderr);
   server.start();
   address.owner_conninfo = server.conninfo();

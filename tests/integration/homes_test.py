@@ -147,6 +147,16 @@ class PrivateServer(coppice.TestCase):
         self.assertNotEqual(errors.strip(), "")
         self.check()
 
+    def test_what_the_environment_says_of_other_servers_does_not_count(self):
+        for name, value in (("PGSERVICE", "elsewhere"), ("PGHOSTADDR", "127.0.0.9"),
+                            ("PGREQUIREPEER", "nobody"), ("PGTARGETSESSIONATTRS", "standby"),
+                            ("PGOPTIONS", "-c default_transaction_read_only=on"),
+                            ("PGCLIENTENCODING", "LATIN1"), ("PGCHANNELBINDING", "require"),
+                            ("PGHOST", "/nowhere"), ("PGDATABASE", "none")):  # fmt: skip
+            with self.subTest(name):
+                self.home.sql("UPDATE t SET id = id", environment={name: value})
+                self.assertEqual(self.home.value("SELECT 'ü'", environment={name: value}), "ü")
+
     def test_status_is_one_object(self):
         status = self.home.status()
         self.assertEqual(status["home"], str(self.home.folder))
