@@ -185,6 +185,7 @@ def main():
     parser.add_argument("--list", action="store_true", help="print the names of the tests")
     parser.add_argument("names", nargs="*", help="names, leading parts of names, or globs")
     arguments = parser.parse_args()
+    os.umask(0o022)  # accounts of the tests share files; the test of a strict umask sets its own
     sys.stdout.reconfigure(errors="replace")
 
     scratch = pathlib.Path(tempfile.mkdtemp(prefix="coppice-test."))

@@ -36,9 +36,13 @@ void hand_over(const fs::path& file, const Account& account, mode_t mode) {
   if (::chmod(file.c_str(), mode) != 0) throw_errno("set the mode of " + file.string());
 }
 
+// The mode must not depend on the umask of whoever runs the command.
 void make_folder(const fs::path& folder, mode_t mode) {
-  if (::mkdir(folder.c_str(), mode) != 0 && errno != EEXIST)
-    throw_errno("create the folder " + folder.string());
+  if (::mkdir(folder.c_str(), mode) != 0) {
+    if (errno != EEXIST) throw_errno("create the folder " + folder.string());
+    return;
+  }
+  if (::chmod(folder.c_str(), mode) != 0) throw_errno("set the mode of " + folder.string());
 }
 
 bool looks_like_home(const fs::path& folder) {

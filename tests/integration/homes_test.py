@@ -251,6 +251,16 @@ class Accounts(unittest.TestCase):
         self.assertNotEqual(owner, 0)
         self.assertEqual(pwd.getpwuid(owner).pw_name, "coppice")
 
+    def test_a_strict_umask_closes_nothing_that_must_be_open(self):
+        media = coppice.media_folder(self)
+        home = Home(scratch_folder(self) / "home")
+        self.addCleanup(home.stop)
+        home.run("init", umask=0o077)
+        home.sql("CREATE TABLE t (photo image, w int GENERATED ALWAYS AS (width(photo)) STORED)",
+                 umask=0o077)  # fmt: skip
+        home.sql(f"INSERT INTO t (photo) VALUES ('{media}/red.png')", umask=0o077)
+        self.assertEqual(home.value("SELECT w FROM t", umask=0o077), 64)
+
     def test_an_ordinary_user_needs_no_root(self):
         folder = scratch_folder(self)
         nobody = pwd.getpwnam("nobody")
