@@ -116,8 +116,10 @@ std::vector<std::string> PrivateServer::login_roles() const {
 
 void PrivateServer::report(const std::string& what) {
   const auto now = SteadyClock::now();
-  if (!options_.progress || now - last_report_ < std::chrono::seconds(1)) return;
+  const auto pause = what == last_said_ ? std::chrono::seconds(10) : std::chrono::seconds(1);
+  if (!options_.progress || now - last_report_ < pause) return;
   last_report_ = now;
+  last_said_ = what;
   options_.progress(what);
 }
 

@@ -90,7 +90,9 @@ class PrivateServer {
 
   PrivateServerOptions options_;
   ServerHome home_;
-  std::chrono::steady_clock::time_point last_report_{};
+  // What takes less than a second is not worth a word.
+  std::chrono::steady_clock::time_point last_report_ = std::chrono::steady_clock::now();
+  std::string last_said_;
 };
 
 }  // namespace coppice::pg

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <clocale>
 #include <cstdlib>
 #include <thread>
@@ -37,13 +38,19 @@ bool has_locale(const char* name) {
 void remove_leftovers(const fs::path& home) {
   for (const fs::directory_entry& entry : fs::directory_iterator(home)) {
     if (entry.path().filename().string().rfind(kPrefix, 0) != 0) continue;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     for (;;) {
       const std::vector<pid_t> workers = find_server_processes(entry.path());
-      if (workers.empty()) break;
       for (const pid_t pid : workers) ::kill(pid, SIGKILL);
+      std::error_code failure;
+      if (workers.empty()) fs::remove_all(entry.path(), failure);
+      if (workers.empty() && !failure) break;
+      // One that has just been started is not seen as what it is, and still makes files.
+      if (failure && std::chrono::steady_clock::now() > deadline) {
+        throw fs::filesystem_error("cannot remove", entry.path(), failure);
+      }
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
-    fs::remove_all(entry.path());
   }
 }
 
