@@ -27,10 +27,9 @@ int guarded(Console& console, const Body& body) {
     if (console.out().closed() && error.code() == ErrorCode::kInterrupted) return 0;
     return report(console, error);
   } catch (const std::filesystem::filesystem_error& error) {
-    const std::string where =
-        error.path1().empty() ? "the working directory" : error.path1().string();
-    return report(console,
-                  Error(ErrorCode::kIo, "cannot use " + where + ": " + error.code().message()));
+    const std::string what =
+        error.path1().empty() ? "find the working directory" : "use " + error.path1().string();
+    return report(console, Error(ErrorCode::kIo, "cannot " + what + ": " + error.code().message()));
   } catch (const std::bad_alloc&) {
     return report(console, Error(ErrorCode::kInternal, "out of memory"));
   } catch (const std::exception& error) {

@@ -126,18 +126,69 @@ const ColumnInfo* name_column(const catalog::TableInfo& table) {
   return nullptr;
 }
 
-std::vector<fs::path> files_below(const fs::path& folder) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file() && entry.path().filename().string()[0] != '.') {
-      files.push_back(entry.path());
+// The files of a folder and of those in it, in the order of their names. Hidden ones do not count.
+class FolderFiles {
+ public:
+  // With `skip`, what cannot be taken is told as a notice and left out.
+  FolderFiles(const fs::path& folder, bool skip, ResultSink& sink) : skip_(skip), sink_(sink) {
+    std::vector<fs::path> folders = {folder};
+    while (!folders.empty()) {
+      const fs::path next = std::move(folders.back());
+      folders.pop_back();
+      list(next, folders);
+    }
+    std::sort(files_.begin(), files_.end());
+  }
+
+  const std::vector<fs::path>& paths() const { return files_; }
+
+ private:
+  void list(const fs::path& folder, std::vector<fs::path>& folders) {
+    std::error_code failure;
+    fs::directory_iterator entries(folder, failure);
+    for (; !failure && entries != fs::directory_iterator(); entries.increment(failure)) {
+      const fs::path& path = entries->path();
+      std::error_code ignored;
+      if (path.filename().string().front() == '.') continue;
+      if (entries->is_directory(ignored) && !entries->is_symlink(ignored)) {
+        folders.push_back(path);
+      } else if (entries->is_regular_file(ignored)) {
+        add(path);
+      }
+    }
+    if (failure) {
+      leave_out(
+          Error(ErrorCode::kIo,
+                fmt::format("cannot read the folder {}: {}", folder.string(), failure.message()),
+                "check who may use it; --skip-bad-files leaves it out"));
     }
   }
-  std::sort(files.begin(), files.end());
-  return files;
-}
 
-CopyRequest folder_request(const InsertOptions& options, const catalog::TableInfo& table) {
+  void add(const fs::path& path) {
+    const std::string name = path.string();
+    const auto invalid = first_invalid_utf8(name);
+    if (!invalid) return files_.push_back(path);
+    std::string shown;
+    for (const char c : name) {
+      const auto byte = static_cast<unsigned char>(c);
+      shown += byte < 0x80 ? std::string(1, c) : fmt::format("\\x{:02x}", byte);
+    }
+    leave_out(Error(ErrorCode::kInvalidInput, fmt::format("the name of {} is not UTF-8", shown),
+                    "rename the file; --skip-bad-files leaves it out"));
+  }
+
+  void leave_out(const Error& error) {
+    if (!skip_) throw error;
+    sink_.notice("left out: " + error.message());
+  }
+
+  bool skip_;
+  ResultSink& sink_;
+  std::vector<fs::path> files_;
+};
+
+CopyRequest folder_request(const InsertOptions& options, const catalog::TableInfo& table,
+                           ResultSink& sink) {
   const ColumnInfo& media = media_column(table);
   const ColumnInfo* name = name_column(table);
   if (!fs::is_directory(options.folder)) {
@@ -149,9 +200,10 @@ CopyRequest folder_request(const InsertOptions& options, const catalog::TableInf
   request.options = "WITH (FORMAT csv)";
   request.skip_bad_media = options.ignore_errors;
   std::string rows;
-  for (const fs::path& file : files_below(options.folder)) {
+  const FolderFiles files(options.folder, options.ignore_errors, sink);
+  for (const fs::path& file : files.paths()) {
     std::vector<std::optional<std::string>> values = {fs::absolute(file).string()};
-    if (name != nullptr) values.push_back(fs::relative(file, options.folder).string());
+    if (name != nullptr) values.push_back(file.lexically_relative(options.folder).string());
     rows += csv_row(values);
   }
   request.open = [rows] {
@@ -178,7 +230,7 @@ void bulk_insert(EngineContext& context, const std::string& table_name,
     request = jsonl_request(options, lines);
   } else {
     request = options.format == InsertFormat::kCsv ? csv_request(options)
-                                                   : folder_request(options, *table);
+                                                   : folder_request(options, *table, sink);
   }
   const std::string source =
       options.format == InsertFormat::kFolder ? options.folder.string() : options.input_name;

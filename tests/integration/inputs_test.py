@@ -257,6 +257,26 @@ class Media(coppice.TestCase):
         self.assertIn("truncated.jpg", result.stderr)
         self.assertEqual(self.home.values("SELECT w FROM album ORDER BY w"), [[64], [640]])
 
+    def test_a_folder_with_odd_names(self):
+        folder = self.home.work / "odd names"
+        (folder / "sub").mkdir(parents=True)
+        self.home.sql("CREATE TABLE shots (file text, photo image)")
+        for name in ("a,b\"c.png", "new\nline.png", "sub/ü.png", ".hidden.png"):
+            shutil.copy(self.media / "red.png", folder / name)
+        (folder / "link.png").symlink_to(self.media / "alpha.png")
+        (folder / "sub" / "loop").symlink_to(folder)
+        (folder / "sub" / "broken.png").symlink_to("/nowhere")
+        os.mkfifo(folder / "pipe.png")
+        self.home.run("insert", "shots", "--from", folder)
+        names = [["a,b\"c.png"], ["link.png"], ["new\nline.png"], ["sub/ü.png"]]
+        self.assertEqual(self.home.values('SELECT file FROM shots ORDER BY file COLLATE "C"'), names)
+        shutil.copy(self.media / "red.png", os.fsencode(folder) + b"/\xff.png")
+        errors = self.home.fail("insert", "shots", "--from", folder)
+        self.assertIn("odd names/\\xff.png is not UTF-8", errors)
+        result = self.home.attempt("insert", "shots", "--from", folder, "--skip-bad-files")
+        self.assertIn("odd names/\\xff.png is not UTF-8", result.stderr)
+        self.assertEqual(self.home.value("SELECT count(*) FROM shots"), 8)
+
     def test_relative_names_are_under_the_working_directory(self):
         shutil.copy(self.media / "red.png", self.home.work / "near.png")
         self.home.sql("INSERT INTO p (id, photo) VALUES (1, 'near.png')")
