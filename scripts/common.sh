@@ -8,6 +8,7 @@
 
 set -euo pipefail
 export LC_ALL=C.UTF-8
+umask 022  # the database's account runs what is built here
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 logs=$root/build/logs
