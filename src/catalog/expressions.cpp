@@ -117,4 +117,12 @@ std::string store_type(std::string_view user_type) {
   return "coppice." + std::string(user_type);
 }
 
+std::string assignment_type(std::string_view user_type) {
+  const std::string type = store_type(user_type);
+  for (const std::string_view text_type : {"character", "varchar", "char", "bit"}) {
+    if (type.starts_with(text_type)) return type.substr(0, type.find('('));
+  }
+  return type;
+}
+
 }  // namespace coppice::catalog

@@ -33,5 +33,8 @@ std::string in_store_names(const TableInfo& table, std::string_view expression,
 
 // The type as PostgreSQL reads it: "image" becomes "coppice.image".
 std::string store_type(std::string_view user_type);
+// The type to cast a value to that is assigned to a column of `user_type` afterwards: texts without
+// their length, for what is too long must fail and not be cut.
+std::string assignment_type(std::string_view user_type);
 
 }  // namespace coppice::catalog

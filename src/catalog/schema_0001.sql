@@ -70,6 +70,15 @@ CREATE TABLE coppice.columns (
   PRIMARY KEY (table_id, column_id, from_version)
 );
 
+-- How the cells of a physical column were made from others when it was added: of a column whose type
+-- was changed, or whose default differs by row. A revert to a version before it does the same.
+CREATE TABLE coppice.conversions (
+  table_id   bigint NOT NULL REFERENCES coppice.tables ON DELETE CASCADE,
+  physical   text NOT NULL,
+  expression text NOT NULL,         -- SQL over columns of the store
+  PRIMARY KEY (table_id, physical)
+);
+
 CREATE TABLE coppice.constraints (
   constraint_id bigint PRIMARY KEY DEFAULT nextval('coppice.ids'),
   table_id      bigint NOT NULL REFERENCES coppice.tables ON DELETE CASCADE,

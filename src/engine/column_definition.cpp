@@ -11,6 +11,7 @@
 #include "catalog/store_ddl.h"
 #include "engine/bound_expression.h"
 #include "engine/query.h"
+#include "exec/binder.h"
 
 namespace coppice::engine {
 namespace {
@@ -25,15 +26,6 @@ std::string bool_text(bool value) { return value ? "t" : "f"; }
 // Ids are never used again, so neither are physical columns.
 std::int64_t next_id(EngineContext& context) {
   return context.main.exec_cached("SELECT nextval('coppice.ids')", {}).integer(0, 0);
-}
-
-void make_sequence(EngineContext& context, const TableInfo& table, ColumnInfo& column,
-                   const std::string& options) {
-  column.sequence = fmt::format("{}_{}_seq", table.store_table(), column.physical);
-  const std::string type =
-      column.type == "smallint" || column.type == "integer" ? column.type : "bigint";
-  context.main.exec(fmt::format("CREATE SEQUENCE {} AS {} {}", *column.sequence, type, options));
-  column.default_sql = std::nullopt;
 }
 
 // A cycle among computed columns, told as the path "a, b, a".
@@ -65,6 +57,32 @@ void refuse_cycle(const TableInfo& table, const ColumnInfo& start, const sql::So
 
 }  // namespace
 
+void make_sequence(EngineContext& context, const TableInfo& table, ColumnInfo& column,
+                   const std::string& options) {
+  column.sequence = fmt::format("{}_{}_seq", table.store_table(), column.physical);
+  const std::string type =
+      column.type == "smallint" || column.type == "integer" ? column.type : "bigint";
+  context.main.exec(fmt::format("CREATE SEQUENCE {} AS {} {}", *column.sequence, type, options));
+  column.default_sql = std::nullopt;
+}
+
+void use_sequence(EngineContext& context, const TableInfo& table, const ColumnInfo& column) {
+  context.main.exec(fmt::format("ALTER TABLE {0} ALTER {1} SET DEFAULT nextval('{2}')",
+                                table.store_table(), column.physical, *column.sequence));
+  context.main.exec(fmt::format("ALTER SEQUENCE {} OWNED BY {}.{}", *column.sequence,
+                                table.store_table(), column.physical));
+}
+
+void check_default(EngineContext& context, const ColumnInfo& column) {
+  catalog::check_expression_form(*column.default_sql, "default");
+  const sql::Statement expression = sql::parse_expression(*column.default_sql);
+  if (!exec::mentions_engine_function(expression.node(), context.functions)) return;
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("the default of column \"{}\" calls an engine function: {}", column.name,
+                          *column.default_sql),
+              "a value that workers compute is a computed column: GENERATED ALWAYS AS (…) STORED");
+}
+
 void keep_column(EngineContext& context, const TableInfo& table, const ColumnInfo& column,
                  std::int64_t from_version, std::string_view state) {
   context.main.exec_cached(
@@ -95,16 +113,20 @@ ColumnInfo& add_column(EngineContext& context, TableInfo& table, const ColumnDra
   }
   if (draft.serial || column.identity)
     make_sequence(context, table, column, draft.sequence_options);
+  if (column.default_sql) check_default(context, column);
   context.main.exec(catalog::add_physical_column(table, column));
-  if (column.sequence) {
-    context.main.exec(fmt::format("ALTER TABLE {0} ALTER {1} SET DEFAULT nextval('{2}')",
-                                  table.store_table(), column.physical, *column.sequence));
-    context.main.exec(fmt::format("ALTER SEQUENCE {} OWNED BY {}.{}", *column.sequence,
-                                  table.store_table(), column.physical));
-  }
+  if (column.sequence) use_sequence(context, table, column);
   column.from_version = from_version;
   table.columns.push_back(std::move(column));
   return table.columns.back();
+}
+
+void refuse_engine_calls(EngineContext& context, const std::string& check) {
+  const sql::Statement expression = sql::parse_expression(check);
+  if (!exec::mentions_engine_function(expression.node(), context.functions)) return;
+  throw Error(ErrorCode::kUnsupported,
+              fmt::format("a check cannot call an engine function: {}", check),
+              "keep its value in a computed column, and check that");
 }
 
 ConstraintInfo& add_constraint(EngineContext& context, TableInfo& table,
@@ -120,6 +142,7 @@ ConstraintInfo& add_constraint(EngineContext& context, TableInfo& table,
                             table.name.name));
   }
   constraint.kind = draft.kind;
+  if (draft.expression) refuse_engine_calls(context, *draft.expression);
   constraint.expression = draft.expression;
   constraint.nulls_distinct = draft.nulls_distinct;
   constraint.store_name = fmt::format("{}_k{}", table.store, constraint.id);
@@ -149,10 +172,56 @@ ConstraintInfo& add_constraint(EngineContext& context, TableInfo& table,
   return table.constraints.back();
 }
 
+// The expression's type is not the column's, nor assigned to it without a cast.
+Error wrong_type(const pg::ServerError& error, const ColumnInfo& column, const TableInfo& table,
+                 ExpressionUse use, const sql::SourceText& source, std::ptrdiff_t location) {
+  // column "c5" is of type integer but expression is of type text
+  const std::string& primary = error.fields().primary;
+  const std::string_view mark = "expression is of type ";
+  const std::size_t at = primary.find(mark);
+  const std::string given = at == std::string::npos ? "another" : primary.substr(at + mark.size());
+  if (use != ExpressionUse::kNewType) {
+    return sql::error_at(
+        error.code(), source, location,
+        fmt::format("column \"{}\" is of type {} but its {}expression is of type {}", column.name,
+                    column.type, use == ExpressionUse::kDefault ? "default " : "", given),
+        "you will need to rewrite or cast the expression");
+  }
+  const ColumnInfo* present = table.find_column(column.name);
+  const std::string quoted = sql::quote_identifier(column.name);
+  if (present != nullptr && column.expression == quoted) {
+    return sql::error_at(
+        error.code(), source, location,
+        fmt::format("column \"{}\" cannot be cast automatically to type {}", column.name,
+                    column.type),
+        fmt::format("you might need to specify \"USING {}::{}\"", quoted, column.type));
+  }
+  return sql::error_at(
+      error.code(), source, location,
+      fmt::format(
+          "result of USING clause for column \"{}\" cannot be cast automatically to type {}",
+          column.name, column.type),
+      "you might need to add an explicit cast");
+}
+
+// The binder sees the expression alone: its places are not the statement's.
+template <typename Work>
+auto told_at(const sql::SourceText& source, std::ptrdiff_t location, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    throw sql::placed(sql::moved(error, source, location), source, location);
+  }
+}
+
 void check_computed_column(EngineContext& context, const TableInfo& table, ColumnInfo& column,
-                           const sql::SourceText& source, std::ptrdiff_t location) {
-  refuse_cycle(table, column, source, location);
-  BoundExpression bound = bind_column_expression(context, table, column);
+                           const sql::SourceText& source, std::ptrdiff_t location,
+                           ExpressionUse use) {
+  if (use == ExpressionUse::kComputed) {
+    told_at(source, location, [&] { refuse_cycle(table, column, source, location); });
+  }
+  const BoundExpression bound =
+      told_at(source, location, [&] { return bind_column_expression(context, table, column); });
   column.uses_engine = bound.uses_engine;
   // PostgreSQL checks names and types, as for an INSERT of the expression's value.
   const std::string probe =
@@ -161,13 +230,12 @@ void check_computed_column(EngineContext& context, const TableInfo& table, Colum
   try {
     context.main.describe(probe);
   } catch (const pg::ServerError& error) {
-    std::string message = error.message();
     if (error.sqlstate() == "42804") {
-      message = fmt::format("column \"{}\" is of type {}, its expression gives another one: {}",
-                            column.name, column.type, message);
+      throw wrong_type(error, column, table, use, source, location);
     }
-    throw sql::error_at(error.code(), source, location,
-                        fmt::format("computed column \"{}\": {}", column.name, message),
+    const std::string what =
+        use == ExpressionUse::kComputed ? fmt::format("computed column \"{}\": ", column.name) : "";
+    throw sql::error_at(error.code(), source, location, what + error.message(),
                         nearest_hint(context, error));
   }
 }

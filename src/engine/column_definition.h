@@ -17,11 +17,21 @@ catalog::ColumnInfo& add_column(EngineContext& context, catalog::TableInfo& tabl
 catalog::ConstraintInfo& add_constraint(EngineContext& context, catalog::TableInfo& table,
                                         const ConstraintDraft& draft);
 
-// Checks a computed column's expression against the table: names, kinds, types, no cycle; sets
-// uses_engine. The physical column must exist.
+// What an expression gives its column: its value always, or once, when existing rows get one.
+enum class ExpressionUse { kComputed, kDefault, kNewType };
+// Checks a column's expression against the table: names, kinds, types, no cycle; sets uses_engine.
+// The physical column must exist.
 void check_computed_column(EngineContext& context, const catalog::TableInfo& table,
                            catalog::ColumnInfo& column, const sql::SourceText& source,
-                           std::ptrdiff_t location);
+                           std::ptrdiff_t location, ExpressionUse use = ExpressionUse::kComputed);
+
+// The sequence of a serial or identity column, and the column's use of it.
+void make_sequence(EngineContext& context, const catalog::TableInfo& table,
+                   catalog::ColumnInfo& column, const std::string& options);
+void use_sequence(EngineContext& context, const catalog::TableInfo& table,
+                  const catalog::ColumnInfo& column);
+// Refuses what a default cannot hold: columns, subqueries, engine functions.
+void check_default(EngineContext& context, const catalog::ColumnInfo& column);
 
 // Writes a column's row in coppice.columns.
 void keep_column(EngineContext& context, const catalog::TableInfo& table,

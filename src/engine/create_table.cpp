@@ -167,9 +167,7 @@ void drop_tables(EngineContext& context, sql::Statement& statement, ResultSink& 
                                {std::to_string(table->table_id)});
       context.main.exec_params("DELETE FROM coppice.trees WHERE tree_id = $1",
                                {std::to_string(table->tree_id)});
-      context.main.exec(
-          "DELETE FROM coppice.views v WHERE to_regclass(format('%I.%I', v.schema_name, "
-          "v.view_name)) IS NULL");
+      forget_dropped_views(context);
     });
     context.forget_catalog();
   }

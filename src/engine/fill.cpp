@@ -30,6 +30,7 @@ constexpr std::int64_t kUnpublished = -1;  // from_version of a column that is b
 std::string kind_name(FillKind kind) {
   switch (kind) {
     case FillKind::kAddColumn:
+    case FillKind::kAddDefault:
       return "add column";
     case FillKind::kChangeExpression:
       return "alter column";
@@ -54,6 +55,34 @@ void refuse_second_fill(const TableInfo& table) {
   }
 }
 
+ExpressionUse expression_use(FillKind kind) {
+  switch (kind) {
+    case FillKind::kChangeType:
+      return ExpressionUse::kNewType;
+    case FillKind::kAddDefault:
+      return ExpressionUse::kDefault;
+    default:
+      return ExpressionUse::kComputed;
+  }
+}
+
+// While it is filled the column is computed, by its default. The server is not told the default
+// yet: it would write the whole table anew, under a lock.
+ColumnInfo& add_defaulted_column(EngineContext& context, TableInfo& table,
+                                 const ColumnDraft& draft) {
+  ColumnDraft bare = draft;
+  bare.info.default_sql.reset();
+  ColumnInfo& column = add_column(context, table, bare, kUnpublished, "filling");
+  column.default_sql = draft.info.default_sql;
+  if (column.default_sql) check_default(context, column);
+  column.expression = column.sequence
+                          ? fmt::format("nextval({})", sql::quote_literal(*column.sequence))
+                          : *column.default_sql;
+  context.main.exec(
+      fmt::format("ALTER TABLE {} ALTER {} DROP DEFAULT", table.store_table(), column.physical));
+  return column;
+}
+
 BegunFill begin_fill(EngineContext& context, const FillRequest& request,
                      const Operation& operation) {
   BegunFill begun;
@@ -66,10 +95,13 @@ BegunFill begin_fill(EngineContext& context, const FillRequest& request,
     TableInfo table = *context.catalog.table(request.table);
     refuse_second_fill(table);
     for (const ColumnDraft& draft : request.columns) {
-      ColumnInfo& column = add_column(context, table, draft, kUnpublished, "filling");
+      ColumnInfo& column = request.kind == FillKind::kAddDefault
+                               ? add_defaulted_column(context, table, draft)
+                               : add_column(context, table, draft, kUnpublished, "filling");
       const TableInfo names =
           request.kind == FillKind::kChangeType ? table : catalog::with_fills(table);
-      check_computed_column(context, names, column, request.source, draft.location);
+      check_computed_column(context, names, column, request.source, draft.location,
+                            expression_use(request.kind));
       keep_column(context, table, column, kUnpublished, "filling");
       begun.physical.push_back(column.physical);
     }
@@ -119,6 +151,7 @@ ColumnInfo published_form(const ColumnInfo& filling, FillKind kind, const Column
   ColumnInfo column = filling;
   column.filling = false;
   if (replaced != nullptr) column.position = replaced->position;
+  if (kind == FillKind::kAddDefault) column.expression.reset();
   if (kind == FillKind::kChangeType) {
     column.expression.reset();
     column.not_null = replaced->not_null;
@@ -167,6 +200,14 @@ void move_indexes(EngineContext& context, const TableInfo& before, const ColumnI
   }
 }
 
+// How a row version that was gone by now would have got its cell: for a revert to it.
+void keep_conversion(EngineContext& context, const TableInfo& before, const ColumnInfo& filling) {
+  context.main.exec_cached(
+      "INSERT INTO coppice.conversions (table_id, physical, expression) VALUES ($1, $2, $3)",
+      {std::to_string(before.table_id), filling.physical,
+       catalog::in_store_names(before, *filling.expression)});
+}
+
 // One hidden column takes its place in `now`.
 void publish_column(EngineContext& context, const TableInfo& before, TableInfo& now, FillKind kind,
                     const ColumnInfo& filling, std::int64_t version) {
@@ -187,6 +228,15 @@ void publish_column(EngineContext& context, const TableInfo& before, TableInfo& 
       "WHERE table_id = $1 AND column_id = $2 AND to_version IS NULL",
       {std::to_string(now.table_id), std::to_string(column.id), std::to_string(version)});
   keep_column(context, now, column, version, "live");
+  if (kind == FillKind::kChangeType || kind == FillKind::kAddDefault) {
+    keep_conversion(context, before, filling);
+  }
+  if (kind == FillKind::kAddDefault && column.sequence) {
+    use_sequence(context, now, column);
+  } else if (kind == FillKind::kAddDefault) {
+    context.main.exec(fmt::format("ALTER TABLE {} ALTER {} SET DEFAULT {}", now.store_table(),
+                                  column.physical, *column.default_sql));
+  }
   if (replaced != nullptr) {
     move_constraints(context, before, now, column, *replaced);
     move_indexes(context, before, column, *replaced);

@@ -17,6 +17,7 @@ enum class FillKind {
   kAddColumn,         // a new column
   kChangeExpression,  // a computed column's expression
   kChangeType,        // a base column's type; the expression gives the new value from the old
+  kAddDefault,        // a new base column whose default differs by row
 };
 
 struct FillRequest {

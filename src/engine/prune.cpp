@@ -148,6 +148,9 @@ void remove_columns(EngineContext& context, const TableInfo& table, const Versio
       drops += fmt::format("{}DROP COLUMN IF EXISTS {}", drops.empty() ? "" : ", ", column);
     }
     context.main.exec(fmt::format("ALTER TABLE {} {}", table.store_table(), drops));
+    context.main.exec_params(
+        "DELETE FROM coppice.conversions WHERE table_id = $1 AND physical = ANY ($2::text[])",
+        {std::to_string(table.table_id), "{" + join(columns, ",") + "}"});
   });
   pruned.columns += static_cast<std::int64_t>(dropped);
   context.forget_catalog();

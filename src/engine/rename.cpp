@@ -66,6 +66,7 @@ void rename_column(EngineContext& context, sql::Statement& statement,
   const TablePointer table = target_table(context, statement, *rename.relation);
   const std::string old_name = rename.subname;
   const std::string new_name = rename.newname;
+  refuse_reserved_name(new_name, statement.source(), -1);
   const std::int64_t version = change_schema(
       context, table->name, "rename column", statement.text(), statement.source(),
       [&](SchemaChange& change) {
@@ -127,6 +128,12 @@ void rename_table(EngineContext& context, sql::Statement& statement, const Table
 void rename_constraint(EngineContext& context, sql::Statement& statement,
                        const PgQuery__RenameStmt& rename, ResultSink& sink) {
   const TablePointer table = target_table(context, statement, *rename.relation);
+  for (const catalog::ConstraintInfo& other : table->constraints) {
+    if (other.name != rename.newname) continue;
+    throw statement.error(ErrorCode::kAlreadyExists, -1,
+                          fmt::format("constraint \"{}\" for relation \"{}\" already exists",
+                                      rename.newname, table->name.name));
+  }
   const pg::Result renamed = context.main.exec_params(
       "UPDATE coppice.constraints SET name = $3 WHERE table_id = $1 AND name = $2",
       {std::to_string(table->table_id), rename.subname, rename.newname});
@@ -159,6 +166,13 @@ void rename_view(EngineContext& context, const sql::QualifiedName& name,
 
 void rename_object(EngineContext& context, sql::Statement& statement, ResultSink& sink) {
   const auto& rename = *as<PgQuery__RenameStmt>(statement.node());
+  if (rename.missing_ok && rename.relation != nullptr) {
+    const sql::QualifiedName name = sql::relation_name(*rename.relation);
+    if (context.catalog.find_table(name) == nullptr && context.catalog.find_view(name) == nullptr) {
+      sink.notice(fmt::format("relation \"{}\" does not exist, skipping", name.name));
+      return sink.done("ALTER TABLE", std::nullopt);
+    }
+  }
   switch (rename.rename_type) {
     case PG_QUERY__OBJECT_TYPE__OBJECT_COLUMN:
       return rename_column(context, statement, rename, sink);

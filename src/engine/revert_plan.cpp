@@ -7,6 +7,9 @@
 #include "base/text.h"
 #include "catalog/expressions.h"
 #include "engine/row_changes.h"
+#include "sql/deparse.h"
+#include "sql/parse.h"
+#include "sql/read.h"
 
 namespace coppice::engine {
 
@@ -15,23 +18,45 @@ using catalog::TableInfo;
 
 namespace {
 
-// Where a column came from, as far as a version is concerned.
-struct Origin {
-  std::int64_t birth = 0;  // the first version with its present physical column
-  std::string physical;    // what it was in the version; in its first one when it is younger
-};
+// The first version with a physical column.
+std::int64_t birth_of(EngineContext& context, const TableInfo& table, const std::string& physical) {
+  return context.main
+      .exec_cached(
+          "SELECT min(from_version) FROM coppice.columns WHERE table_id = $1 "
+          "AND physical = $2 AND state = 'live'",
+          {std::to_string(table.table_id), physical})
+      .integer(0, 0);
+}
 
-Origin origin_of(EngineContext& context, const TableInfo& table, const ColumnInfo& column,
-                 std::int64_t version) {
+// How its cells were made from others then; nothing for a column that never had others.
+std::optional<std::string> conversion_of(EngineContext& context, const TableInfo& table,
+                                         const std::string& physical) {
   const pg::Result row = context.main.exec_cached(
-      "WITH mine AS (SELECT * FROM coppice.columns WHERE table_id = $1 AND column_id = $2 "
-      "AND state = 'live') "
-      "SELECT (SELECT min(from_version) FROM mine WHERE physical = $3), "
-      "(SELECT physical FROM mine WHERE from_version <= greatest($4::bigint, "
-      "(SELECT min(from_version) FROM mine)) ORDER BY from_version DESC LIMIT 1)",
-      {std::to_string(table.table_id), std::to_string(column.id), column.physical,
-       std::to_string(version)});
-  return {row.integer(0, 0), std::string(row.text(0, 1))};
+      "SELECT expression FROM coppice.conversions WHERE table_id = $1 AND physical = $2",
+      {std::to_string(table.table_id), physical});
+  if (row.rows() == 0) return std::nullopt;
+  return std::string(row.text(0, 0));
+}
+
+// What stood in the place of a physical column at a version; nothing when its column did not exist.
+std::optional<std::string> physical_at(EngineContext& context, const TableInfo& table,
+                                       const std::string& physical, std::int64_t version) {
+  const pg::Result row = context.main.exec_cached(
+      "SELECT p.physical FROM coppice.columns p WHERE p.table_id = $1 "
+      "AND p.state = 'live' AND p.from_version <= $3 "
+      "AND (p.to_version IS NULL OR p.to_version > $3) AND p.column_id = "
+      "(SELECT column_id FROM coppice.columns WHERE table_id = $1 AND physical = $2 LIMIT 1)",
+      {std::to_string(table.table_id), physical, std::to_string(version)});
+  if (row.rows() == 0) return std::nullopt;
+  return std::string(row.text(0, 0));
+}
+
+std::string type_of(EngineContext& context, const TableInfo& table, const std::string& physical) {
+  return std::string(context.main
+                         .exec_cached("SELECT type FROM coppice.columns WHERE table_id = $1 "
+                                      "AND physical = $2 LIMIT 1",
+                                      {std::to_string(table.table_id), physical})
+                         .text(0, 0));
 }
 
 std::string trigger_list(const std::vector<const ColumnInfo*>& columns, bool only_filling) {
@@ -69,21 +94,58 @@ void RevertPlan::need(const ColumnInfo& column) {
   needs_workers_ = needs_workers_ || column.uses_engine;
 }
 
-RevertPlan::Cell RevertPlan::make_cell(EngineContext& context, const ColumnInfo& column) const {
+// Row versions that were current at that version have a cell of what was added with it.
+std::string RevertPlan::filled_since(EngineContext& context, std::int64_t birth) const {
+  return published_after(context.catalog.version_info(*table_, birth), "g._to");
+}
+
+RevertPlan::Cell RevertPlan::make_cell(EngineContext& context, const ColumnInfo& column) {
   if (column.filling) return {&column, "false", "NULL"};
-  const std::string present = "g." + column.physical;
-  const Origin origin = origin_of(context, *table_, column, target_.version);
-  if (origin.birth <= target_.version) return {&column, "true", present};
-  // Row versions that were current at the column's birth were filled.
-  const std::string filled =
-      published_after(context.catalog.version_info(*table_, origin.birth), "g._to");
-  if (column.computed()) {
-    return {&column, filled, fmt::format("CASE WHEN {} THEN {} END", filled, present)};
+  if (!column.computed()) {
+    Cell cell = make_plain_cell(context, column.physical, column.type);
+    cell.column = &column;
+    return cell;
   }
-  if (origin.physical == column.physical) return {&column, "true", present};
-  return {&column, "true",
-          fmt::format("CASE WHEN {} THEN {} ELSE g.{}::{} END", filled, present, origin.physical,
-                      catalog::store_type(column.type))};
+  const std::string present = "g." + column.physical;
+  const std::int64_t birth = birth_of(context, *table_, column.physical);
+  if (birth <= target_.version) return {&column, "true", present};
+  const std::string filled = filled_since(context, birth);
+  return {&column, filled, fmt::format("CASE WHEN {} THEN {} END", filled, present)};
+}
+
+// The cell of a row version that was gone when the column was added is made as it was for others,
+// from what its columns were then.
+RevertPlan::Cell RevertPlan::make_plain_cell(EngineContext& context, const std::string& physical,
+                                             const std::string& type) {
+  const std::string present = "g." + physical;
+  const std::int64_t birth = birth_of(context, *table_, physical);
+  const auto conversion = conversion_of(context, *table_, physical);
+  if (birth <= target_.version) return {nullptr, "true", present};
+  if (!conversion) {
+    // It was computed then, by another expression: the value is a plain one now.
+    const auto then = physical_at(context, *table_, physical, target_.version);
+    if (!then) return {nullptr, "true", present};
+    compare_all_ = true;
+    return {nullptr, "true", fmt::format("(g.{})::{}", *then, catalog::assignment_type(type))};
+  }
+  sql::Statement expression = sql::parse_expression(*conversion);
+  bool reads_columns = false;
+  sql::rewrite_top_down(expression.root(), [&](sql::Node*& slot) {
+    const auto* reference = sql::as<PgQuery__ColumnRef>(slot);
+    if (reference == nullptr) return sql::Visit::kInto;
+    reads_columns = true;
+    const std::string read = sql::column_ref_names(*reference).back();
+    const sql::Statement cell = sql::parse_expression(
+        make_plain_cell(context, read, type_of(context, *table_, read)).value);
+    slot = sql::clone(expression.arena(), cell.node());
+    return sql::Visit::kSkip;
+  });
+  const std::string filled = filled_since(context, birth);
+  const std::string value =
+      fmt::format("CASE WHEN {} THEN {} ELSE ({})::{} END", filled, present,
+                  sql::deparse_expression(expression.node()), catalog::assignment_type(type));
+  // A default is drawn for each row: it is not there to be compared.
+  return {nullptr, reads_columns ? "true" : filled, value};
 }
 
 // Texts are compared: every type has one, and it tells values apart that are merely equal (1.0 and
@@ -100,11 +162,19 @@ std::string RevertPlan::same_cells() const {
   return join(terms, " AND ");
 }
 
+std::string RevertPlan::gone() const {
+  return compare_all_ ? catalog::visible_at(target_) : gone_since(target_);
+}
+
+std::string RevertPlan::come() const {
+  return compare_all_ ? fmt::format("_to = {}", catalog::kCurrentText) : come_since(target_);
+}
+
 std::string RevertPlan::coming_back() const {
   return fmt::format(
       "FROM (SELECT * FROM {0} WHERE {1}) g WHERE NOT EXISTS "
       "(SELECT FROM (SELECT * FROM {0} WHERE {2}) c WHERE {3})",
-      table_->store_table(), gone_since(target_), come_since(target_), same_cells());
+      table_->store_table(), gone(), come(), same_cells());
 }
 
 std::string RevertPlan::columns() const {
@@ -126,14 +196,14 @@ std::string RevertPlan::count() const {
       "count(*) FILTER (WHERE g._row IS NULL) "
       "FROM (SELECT * FROM {0} WHERE {1}) g FULL JOIN (SELECT * FROM {0} WHERE {2}) c "
       "ON g._row = c._row WHERE ({3}) IS NOT TRUE",
-      table_->store_table(), gone_since(target_), come_since(target_), same_cells());
+      table_->store_table(), gone(), come(), same_cells());
 }
 
 std::string RevertPlan::close() const {
   return fmt::format(
       "UPDATE {0} c SET _to = current_setting('coppice.op')::bigint WHERE {2} AND NOT EXISTS "
       "(SELECT FROM (SELECT * FROM {0} WHERE {1}) g WHERE {3})",
-      table_->store_table(), gone_since(target_), come_since(target_), same_cells());
+      table_->store_table(), gone(), come(), same_cells());
 }
 
 std::string RevertPlan::insert_complete() const {

@@ -4,9 +4,11 @@
 //          another now; only those rows are closed and written. A row that comes back keeps its
 //          identity. Its cells are copied from the old row version by column id:
 //          - a stored cell of the same physical column, as it is;
-//          - a plain column added since has the default it was added with;
-//          - a column whose type was changed since, converted, where the old row version was gone
-//            by then;
+//          - a plain column added since has the default it was added with; where that differs by
+//            row it is drawn again for row versions that were gone by then;
+//          - a column whose type was changed since, converted as ALTER … USING did, where the old
+//            row version was gone by then;
+//          - a column that was computed in the version and is not any more, its value of then;
 //          - a computed column added or changed since has a stored cell if the old row version was
 //            still current then; else the row is "incomplete" and the cell must be computed.
 //          Columns dropped since are left out.
@@ -58,9 +60,14 @@ class RevertPlan {
     std::string value;            // over g
   };
 
-  Cell make_cell(EngineContext& context, const catalog::ColumnInfo& column) const;
+  Cell make_cell(EngineContext& context, const catalog::ColumnInfo& column);
+  Cell make_plain_cell(EngineContext& context, const std::string& physical,
+                       const std::string& type);
+  std::string filled_since(EngineContext& context, std::int64_t birth) const;
   // A column that must be computed is needed for `rows` that are not complete.
   void need(const catalog::ColumnInfo& column);
+  std::string gone() const;  // of rows of that version, and of present ones: all that may differ
+  std::string come() const;
   std::string same_cells() const;
   std::string coming_back() const;  // FROM … WHERE …: old row versions, called g
   std::string columns() const;
@@ -73,6 +80,7 @@ class RevertPlan {
   std::vector<const catalog::ColumnInfo*> computed_;
   std::string complete_ = "true";  // over g
   bool needs_workers_ = false;
+  bool compare_all_ = false;  // also rows that were not touched since: their cells may differ
 };
 
 }  // namespace coppice::engine

@@ -24,11 +24,27 @@ std::optional<std::string> optional_text(const pg::Result& result, int row, int 
   return std::nullopt;
 }
 
-ColumnDraft column_model(const catalog::ColumnInfo& column) {
+// As read_identity() of table_draft.h writes them.
+std::string sequence_options(EngineContext& context, const std::string& sequence) {
+  const pg::Result row = context.main.exec_cached(
+      "SELECT concat(CASE WHEN seqstart <> 1 THEN ' start ' || seqstart END, "
+      "CASE WHEN seqincrement <> 1 THEN ' increment ' || seqincrement END, "
+      "CASE WHEN seqmin <> 1 AND seqincrement > 0 THEN ' minvalue ' || seqmin END, "
+      "CASE WHEN seqmax NOT IN (32767, 2147483647, 9223372036854775807) AND seqincrement > 0 "
+      "THEN ' maxvalue ' || seqmax END, "
+      "CASE WHEN seqcache <> 1 THEN ' cache ' || seqcache END, CASE WHEN seqcycle THEN ' cycle' "
+      "END) "
+      "FROM pg_sequence WHERE seqrelid = to_regclass($1)",
+      {sequence});
+  return row.rows() == 0 ? "" : std::string(row.text(0, 0));
+}
+
+ColumnDraft column_model(EngineContext& context, const catalog::ColumnInfo& column) {
   ColumnDraft draft;
   draft.info = column;
   draft.info.type = canonical_type(column.type);
   draft.serial = column.sequence && !column.identity;
+  if (column.identity) draft.sequence_options = sequence_options(context, *column.sequence);
   return draft;
 }
 
@@ -49,7 +65,7 @@ TableModel table_model(EngineContext& context, const TableInfo& table) {
   TableModel model;
   model.name = table.name;
   for (const catalog::ColumnInfo* column : table.visible_columns()) {
-    model.draft.columns.push_back(column_model(*column));
+    model.draft.columns.push_back(column_model(context, *column));
   }
   for (const catalog::ConstraintInfo& constraint : table.constraints) {
     model.draft.constraints.push_back(constraint_model(table, constraint));

@@ -11,6 +11,7 @@
 #include "engine/create_table.h"
 #include "engine/view_text.h"
 #include "pg/retry.h"
+#include "pg/transaction.h"
 
 namespace coppice::engine {
 namespace {
@@ -92,7 +93,8 @@ void rename_in_place(EngineContext& context, const TableInfo& table,
   }
 }
 
-void make_anew(EngineContext& context, const TableInfo& before, const TableInfo& now) {
+void make_anew(EngineContext& context, const TableInfo& before, const TableInfo& now,
+               std::vector<std::string>* dropped) {
   const std::vector<DependentView> dependents = dependents_of(context, before);
   const std::vector<std::string> rights = rights_of(context, before.user_name());
   for (auto view = dependents.rbegin(); view != dependents.rend(); ++view) {
@@ -102,9 +104,16 @@ void make_anew(EngineContext& context, const TableInfo& before, const TableInfo&
   create_user_view(context, now);
   for (const std::string& statement : rights) context.main.exec(statement);
   for (const DependentView& view : dependents) {
+    pg::Savepoint savepoint(context.main);
     try {
       context.main.exec(fmt::format("CREATE VIEW {} AS {}", view.name, view.definition));
+      savepoint.release();
     } catch (const pg::ServerError& error) {
+      if (dropped != nullptr) {
+        savepoint.rollback();
+        dropped->push_back(view.name);
+        continue;
+      }
       throw Error(ErrorCode::kRefused,
                   fmt::format("view {} depends on what would change: {}", view.name,
                               error.fields().primary),
@@ -112,11 +121,19 @@ void make_anew(EngineContext& context, const TableInfo& before, const TableInfo&
     }
     for (const std::string& statement : view.rights) context.main.exec(statement);
   }
+  if (dropped != nullptr && !dropped->empty()) forget_dropped_views(context);
 }
 
 }  // namespace
 
-void follow_with_views(EngineContext& context, const TableInfo& before, const TableInfo& now) {
+void forget_dropped_views(EngineContext& context) {
+  context.main.exec(
+      "DELETE FROM coppice.views v WHERE to_regclass(format('%I.%I', v.schema_name, "
+      "v.view_name)) IS NULL");
+}
+
+void follow_with_views(EngineContext& context, const TableInfo& before, const TableInfo& now,
+                       std::vector<std::string>* dropped) {
   const auto old_columns = before.visible_columns();
   const auto new_columns = now.visible_columns();
   context.main.exec("DROP VIEW IF EXISTS " + now.working_view());
@@ -126,7 +143,7 @@ void follow_with_views(EngineContext& context, const TableInfo& before, const Ta
     rename_in_place(context, before, old_columns, new_columns);
     context.main.exec(catalog::user_view(now, true));
   } else {
-    make_anew(context, before, now);
+    make_anew(context, before, now, dropped);
   }
   if (before.name != now.name || renames(old_columns, new_columns)) {
     renew_view_texts(context, now.user_name(), TextChange::kNames);
@@ -198,10 +215,11 @@ void alter_in_transaction(EngineContext& context, const std::function<void()>& c
 std::int64_t change_schema(EngineContext& context, const sql::QualifiedName& name,
                            std::string_view kind, std::string_view statement,
                            const sql::SourceText& source,
-                           const std::function<void(SchemaChange&)>& change) {
+                           const std::function<void(SchemaChange&)>& change, ResultSink* sink) {
   TablePointer table = context.catalog.table(name);
   catalog::Operation operation = context.log.begin(*table, kind, statement);
   std::optional<std::int64_t> published;
+  std::vector<std::string> notices;
   TableInfo latest = *table;  // with what the change added, for errors in the user's names
   for (int round = 1;; ++round) {
     try {
@@ -216,14 +234,19 @@ std::int64_t change_schema(EngineContext& context, const sql::QualifiedName& nam
         operation.schema_version = tree.integer(0, 1);
         context.forget_catalog();
         table = context.catalog.table_by_id(operation.table_id);
-        SchemaChange altered{*table, operation.seen_version + 1, operation};
+        SchemaChange altered{*table, operation.seen_version + 1, operation, false, {}};
         try {
           change(altered);
         } catch (const Error&) {
           latest = altered.table;
           throw;
         }
-        follow_with_views(context, *table, altered.table);
+        std::vector<std::string> dropped;
+        follow_with_views(context, *table, altered.table, altered.drop_views ? &dropped : nullptr);
+        notices = std::move(altered.notices);
+        for (const std::string& view : dropped) {
+          notices.push_back("drop cascades to view " + view);
+        }
         published = context.log.publish(operation, {}, false, true).version;
       });
       break;
@@ -241,6 +264,9 @@ std::int64_t change_schema(EngineContext& context, const sql::QualifiedName& nam
   }
   context.forget_catalog();
   COPPICE_ASSERT(published.has_value());
+  for (const std::string& notice : notices) {
+    if (sink != nullptr) sink->notice(notice);
+  }
   return *published;
 }
 

@@ -21,20 +21,26 @@ struct SchemaChange {
   catalog::TableInfo table;
   std::int64_t version = 0;
   catalog::Operation operation;
+  bool drop_views = false;           // plain views that would break are dropped, not a refusal
+  std::vector<std::string> notices;  // for the user, when it is done
 };
 
-// Returns the version that was published.
+// Returns the version that was published. `sink` gets the notices.
 std::int64_t change_schema(EngineContext& context, const sql::QualifiedName& table,
                            std::string_view kind, std::string_view statement,
                            const sql::SourceText& source,
-                           const std::function<void(SchemaChange&)>& change);
+                           const std::function<void(SchemaChange&)>& change,
+                           ResultSink* sink = nullptr);
 
 // Runs `change` in a transaction with a lock timeout, again and again until the deadline.
 void alter_in_transaction(EngineContext& context, const std::function<void()>& change);
 
 // Lets the table's views say what `now` says; `before` is what they say. In a transaction.
+// With `dropped`, views that cannot follow are dropped, and named there.
 void follow_with_views(EngineContext& context, const catalog::TableInfo& before,
-                       const catalog::TableInfo& now);
+                       const catalog::TableInfo& now, std::vector<std::string>* dropped = nullptr);
+// Takes views out of the catalog that are no more.
+void forget_dropped_views(EngineContext& context);
 void drop_as_of_views(EngineContext& context, const catalog::TableInfo& table);
 
 // A server error of DDL in the user's names, at the statement.

@@ -78,12 +78,10 @@ bool is_key(const TableModel& table, const std::string& column) {
                      });
 }
 
-std::string value_source(const ColumnInfo& column) {
+std::string value_source(const ColumnDraft& draft) {
+  const catalog::ColumnInfo& column = draft.info;
   if (column.computed()) return fmt::format(" GENERATED ALWAYS AS ({}) STORED", *column.expression);
-  if (column.identity) {
-    return fmt::format(" GENERATED {} AS IDENTITY",
-                       *column.identity == "always" ? "ALWAYS" : "BY DEFAULT");
-  }
+  if (column.identity) return " " + identity_text(draft);
   if (column.default_sql) return " DEFAULT " + *column.default_sql;
   return {};
 }
@@ -122,9 +120,16 @@ std::string shown_column(const sql::QualifiedName& table, const std::string& col
   return shown_name(table) + "." + sql::quote_identifier(column);
 }
 
+std::string identity_text(const ColumnDraft& column) {
+  const std::string text = fmt::format("GENERATED {} AS IDENTITY",
+                                       *column.info.identity == "always" ? "ALWAYS" : "BY DEFAULT");
+  if (column.sequence_options.empty()) return text;
+  return fmt::format("{} ({})", text, column.sequence_options.substr(1));
+}
+
 std::string column_text(const ColumnDraft& column, bool with_not_null) {
   std::string text = fmt::format("{} {}{}", sql::quote_identifier(column.info.name),
-                                 type_with_options(column), value_source(column.info));
+                                 type_with_options(column), value_source(column));
   // serial and identity imply it.
   const bool implied = column.serial || column.info.identity;
   if (column.info.not_null && with_not_null && !implied) text += " NOT NULL";

@@ -18,6 +18,8 @@ std::string shown_column(const sql::QualifiedName& table, const std::string& col
 // "year integer DEFAULT 1900 NOT NULL", without constraints but NOT NULL.
 std::string column_text(const ColumnDraft& column, bool with_not_null = true);
 // "CONSTRAINT film_pkey PRIMARY KEY (id)"; without a name "PRIMARY KEY (id)".
+// "GENERATED ALWAYS AS IDENTITY (start 10)"
+std::string identity_text(const ColumnDraft& column);
 std::string constraint_text(const ConstraintDraft& constraint);
 // In several lines, without the ";".
 std::string create_table_text(const TableModel& table);

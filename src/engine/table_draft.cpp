@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 
 #include "base/text.h"
@@ -57,27 +58,6 @@ void set_default(ColumnDraft& column, const PgQuery__Constraint& constraint,
   catalog::check_expression_form(*column.info.default_sql, "default");
 }
 
-// Options of an identity's sequence, by name, with whole numbers for values.
-std::string sequence_options(const PgQuery__Constraint& constraint, const SourceText& source) {
-  std::string text;
-  for (const sql::Option& option : sql::options_in(constraint.n_options, constraint.options)) {
-    const std::string value = option.value.value_or("");
-    const bool number =
-        !value.empty() && value.find_first_not_of("-0123456789") == std::string::npos;
-    if (option.name == "cycle") {
-      text += value == "false" ? " NO CYCLE" : " CYCLE";
-    } else if (number &&
-               (option.name == "start" || option.name == "increment" || option.name == "minvalue" ||
-                option.name == "maxvalue" || option.name == "cache")) {
-      text += " " + option.name + " " + value;
-    } else {
-      throw error_at(ErrorCode::kUnsupported, source, constraint.location,
-                     fmt::format("identity option {} is not supported", option.name));
-    }
-  }
-  return text;
-}
-
 void read_column_constraint(ColumnDraft& column, const PgQuery__Constraint& constraint,
                             const SourceText& source, TableDraft& draft) {
   const auto add = [&](ConstraintKind kind) {
@@ -100,11 +80,7 @@ void read_column_constraint(ColumnDraft& column, const PgQuery__Constraint& cons
     case PG_QUERY__CONSTR_TYPE__CONSTR_GENERATED:
       return set_expression(column, constraint, source);
     case PG_QUERY__CONSTR_TYPE__CONSTR_IDENTITY:
-      column.info.identity =
-          std::string_view(constraint.generated_when) == "a" ? "always" : "by default";
-      column.info.not_null = true;
-      column.sequence_options = sequence_options(constraint, source);
-      return;
+      return read_identity(column, constraint, source);
     case PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY:
       return add(ConstraintKind::kPrimaryKey);
     case PG_QUERY__CONSTR_TYPE__CONSTR_UNIQUE:
@@ -159,6 +135,48 @@ std::string only_column(const std::string& expression) {
 
 }  // namespace
 
+void refuse_reserved_name(const std::string& column, const SourceText& source,
+                          std::ptrdiff_t location) {
+  if (column != "_row" && column != "_from" && column != "_to") return;
+  throw error_at(ErrorCode::kRefused, source, location,
+                 fmt::format("column name \"{}\" is reserved", column),
+                 "choose a name that does not begin with an underscore");
+}
+
+std::string sequence_option(const sql::Option& option, const SourceText& source) {
+  const std::string value = option.value.value_or("");
+  const bool number = !value.empty() && value.find_first_not_of("-0123456789") == std::string::npos;
+  if (option.name == "cycle") return value == "false" ? " NO cycle" : " cycle";
+  if (option.name == "restart") return number ? " restart " + value : " restart";
+  const bool bound = option.name == "minvalue" || option.name == "maxvalue";
+  if (bound && !option.value) return " NO " + option.name;
+  if (number &&
+      (bound || option.name == "start" || option.name == "increment" || option.name == "cache")) {
+    return " " + option.name + " " + value;
+  }
+  throw error_at(ErrorCode::kUnsupported, source, option.location,
+                 fmt::format("identity option {} is not supported", option.name));
+}
+
+void read_identity(ColumnDraft& column, const PgQuery__Constraint& constraint,
+                   const SourceText& source) {
+  column.info.identity =
+      std::string_view(constraint.generated_when) == "a" ? "always" : "by default";
+  column.info.not_null = true;
+  std::map<std::string, std::string> given;
+  for (const sql::Option& option : sql::options_in(constraint.n_options, constraint.options)) {
+    given[option.name] = sequence_option(option, source);
+  }
+  // In a fixed order and without what is so anyway, to be compared.
+  for (const char* name : {"start", "increment", "minvalue", "maxvalue", "cache", "cycle"}) {
+    const auto found = given.find(name);
+    if (found == given.end()) continue;
+    const std::string& text = found->second;
+    if (text.starts_with(" NO ") || text == fmt::format(" {} 1", name)) continue;
+    column.sequence_options += text;
+  }
+}
+
 void apply_column_option(ColumnInfo& column, const sql::Option& option, const SourceText& source) {
   const auto refuse = [&](std::string_view allowed) {
     throw error_at(ErrorCode::kSyntax, source, option.location,
@@ -205,11 +223,7 @@ void read_column(const PgQuery__ColumnDef& definition, const SourceText& source,
   ColumnDraft column;
   column.info.name = definition.colname;
   column.location = definition.location;
-  if (column.info.name == "_row" || column.info.name == "_from" || column.info.name == "_to") {
-    throw error_at(ErrorCode::kRefused, source, definition.location,
-                   fmt::format("column name \"{}\" is reserved", column.info.name),
-                   "choose a name that does not begin with an underscore");
-  }
+  refuse_reserved_name(column.info.name, source, definition.location);
   column.info.type = sql::type_text(*definition.type_name);
   for (const SerialType& entry : kSerialTypes) {
     if (column.info.type != entry.serial) continue;

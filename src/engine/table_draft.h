@@ -19,7 +19,7 @@ namespace coppice::engine {
 struct ColumnDraft {
   catalog::ColumnInfo info;
   bool serial = false;           // serial, bigserial, smallserial
-  std::string sequence_options;  // of an identity: "START 10 INCREMENT 5"
+  std::string sequence_options;  // of an identity: " start 10 increment 5"
   std::ptrdiff_t location = -1;  // of the definition
 };
 
@@ -43,6 +43,16 @@ void read_column(const PgQuery__ColumnDef& definition, const sql::SourceText& so
 void read_table_constraint(const PgQuery__Constraint& constraint, const sql::SourceText& source,
                            TableDraft& draft);
 TableDraft read_create_table(const PgQuery__CreateStmt& statement, const sql::SourceText& source);
+
+// _row, _from and _to are the store's.
+void refuse_reserved_name(const std::string& column, const sql::SourceText& source,
+                          std::ptrdiff_t location);
+
+// GENERATED … AS IDENTITY (…): its kind, and the options of its sequence.
+void read_identity(ColumnDraft& column, const PgQuery__Constraint& constraint,
+                   const sql::SourceText& source);
+// " increment 5", " restart": one option of an identity's sequence, as DDL says it.
+std::string sequence_option(const sql::Option& option, const sql::SourceText& source);
 
 // Sets column options, as OPTIONS (…) or SET (…) give them: on_error, backup, references.
 void apply_column_option(catalog::ColumnInfo& column, const sql::Option& option,

@@ -23,15 +23,6 @@ using sql::as;
 
 constexpr std::string_view kThisOperation = "current_setting('coppice.op')::bigint";
 
-// Text types are cast without their length: too long a value must fail, not be cut.
-std::string assignment_type(const ColumnInfo& column) {
-  const std::string type = catalog::store_type(column.type);
-  for (const std::string_view text_type : {"character", "varchar", "char", "bit"}) {
-    if (type.starts_with(text_type)) return type.substr(0, type.find('('));
-  }
-  return type;
-}
-
 // A literal has no type yet; in UPDATE it takes the column's.
 bool is_untyped(const sql::Node* value) {
   if (as<PgQuery__ParamRef>(value) != nullptr) return true;
@@ -180,7 +171,7 @@ std::vector<Assignment> read_assignments(const TableInfo& table, sql::Statement&
     }
     if (to_default) value = default_value(column, statement);
     if (is_untyped(value)) {
-      value = sql::make::type_cast(statement.arena(), value, assignment_type(column));
+      value = sql::make::type_cast(statement.arena(), value, catalog::assignment_type(column.type));
     }
     assignments.push_back({&column, value});
   }

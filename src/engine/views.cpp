@@ -125,9 +125,7 @@ void drop_views(EngineContext& context, sql::Statement& statement, ResultSink& s
       alter_in_transaction(context, [&] {
         context.main.exec(
             fmt::format("DROP VIEW {}{}", view->name.text(), cascade ? " CASCADE" : ""));
-        context.main.exec(
-            "DELETE FROM coppice.views v WHERE to_regclass(format('%I.%I', v.schema_name, "
-            "v.view_name)) IS NULL");
+        forget_dropped_views(context);
       });
     } catch (const pg::ServerError& error) {
       throw statement.error(error.code(), -1, error.message(), error.hint());

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Random histories of INSERT, UPDATE, DELETE, upserts, revert, ADD, DROP and RENAME COLUMN and
-changed expressions, compared with a plain model (model.py) at every version.
+changed expressions and types, compared with a plain model (model.py) at every version.
 
 Each test is one seed; a failure prints the statements that led to it. The quick set runs 6
 histories of 40 changes, --long 60 of 120.
@@ -191,6 +191,17 @@ class History:
         self.sql(f"ALTER TABLE {self.name} RENAME COLUMN {old} TO {column.name}")
         return 1
 
+    def change_type(self):
+        columns = [c for c in self.model.plain() if not self.model.dependents(c.id)]
+        if not columns:
+            return self.update()
+        column, step = self.random.choice(columns), self.random.randrange(1, 9)
+        self.model.change_type(column, step)
+        using = (f"({column.name} + {step}) % {MODULUS}" if column.type == "bigint"
+                 else f"{column.name} || '{step}'")  # fmt: skip
+        self.sql(f"ALTER TABLE {self.name} ALTER {column.name} TYPE {column.type} USING {using}")
+        return 1
+
     def revert(self):
         version = self.random.randrange(len(self.model.versions))
         differs = self.model.revert(version)
@@ -199,7 +210,7 @@ class History:
 
     CHANGES = [
         (insert, 5), (upsert, 3), (update, 6), (delete, 3), (add_plain, 2), (add_computed, 3),
-        (change_expression, 2), (drop, 2), (rename, 2), (revert, 4),
+        (change_expression, 2), (change_type, 2), (drop, 2), (rename, 2), (revert, 4),
     ]  # fmt: skip
 
     def step(self):

@@ -51,6 +51,15 @@ class Column:
     type: str  # "bigint", "text"
     default: object = None
     expression: Expression = None
+    conversions: list = dataclasses.field(default_factory=list)  # [(since version, step)]
+
+    def converted(self, value, version):
+        """A cell of `version` after the changes of type since then."""
+        for since, step in self.conversions:
+            if since <= version or value in (None, ANY):
+                continue
+            value = (value + step) % MODULUS if self.type == "bigint" else value + str(step)
+        return value
 
 
 @dataclasses.dataclass
@@ -149,6 +158,14 @@ class Table:
         for cells in self.now.rows.values():
             self._compute(cells)
 
+    def change_type(self, column, step):
+        """To the same type, by an expression that changes the values."""
+        column.conversions = [*column.conversions, (len(self.versions), step)]
+        before = len(self.versions) - 1
+        for cells in self.now.rows.values():
+            value = column.converted(cells[column.id], before)
+            cells[column.id] = value
+
     def revert(self, version):
         """The rows of an old version under the current schema. True when rows surely differ, None
         when nobody can tell."""
@@ -158,7 +175,9 @@ class Table:
         self.now.rows = {}
         for key, cells in old.rows.items():
             self.now.rows[key] = new = {
-                column.id: cells[column.id] if column.id in known else ANY
+                column.id: column.converted(cells[column.id], version)
+                if column.id in known
+                else ANY
                 for column in self.now.columns
                 if not column.expression
             }
