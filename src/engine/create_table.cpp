@@ -80,19 +80,29 @@ TablePointer create_table_from(EngineContext& context, const sql::QualifiedName&
   if (draft.columns.empty()) {
     throw sql::error_at(ErrorCode::kUnsupported, source, -1, "a table needs at least one column");
   }
+  // What is wrong with a part of the definition is told at that part.
+  const auto at = [&](std::ptrdiff_t location, const auto& define) {
+    try {
+      define();
+    } catch (const pg::ServerError& error) {
+      throw sql::placed(ddl_error(error, table, source), source, location);
+    } catch (const Error& error) {
+      throw sql::placed(error, source, location);
+    }
+  };
   pg::Transaction transaction(context.main);
   try {
     keep_table(context, table, statement);
     for (const std::string& ddl : catalog::create_store(table)) context.main.exec(ddl);
     for (const ColumnDraft& column : draft.columns) {
-      add_column(context, table, column, 0, "live");
+      at(column.location, [&] { add_column(context, table, column, 0, "live"); });
     }
     for (std::size_t i = 0; i < draft.columns.size(); ++i) {
       if (!table.columns[i].computed()) continue;
       check_computed_column(context, table, table.columns[i], source, draft.columns[i].location);
     }
     for (const ConstraintDraft& constraint : draft.constraints) {
-      add_constraint(context, table, constraint);
+      at(constraint.location, [&] { add_constraint(context, table, constraint); });
       if (constraint.kind != catalog::ConstraintKind::kPrimaryKey) continue;
       for (catalog::ColumnInfo& column : table.columns) {
         const auto& keys = constraint.columns;

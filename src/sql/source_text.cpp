@@ -66,6 +66,19 @@ Error error_at(ErrorCode code, const SourceText& source, std::ptrdiff_t offset,
                std::move(hint));
 }
 
+Error placed(const Error& error, const SourceText& source, std::ptrdiff_t offset) {
+  if (offset < 0 || error.message().find("\nLINE ") != std::string::npos) return error;
+  return error_at(error.code(), source, offset, error.message(), error.hint());
+}
+
+Error moved(const Error& error, const SourceText& source, std::ptrdiff_t offset) {
+  const std::string message = error.message();
+  const std::size_t excerpt = message.find("\nLINE ");
+  const std::size_t place = message.rfind(" (line ", excerpt);
+  if (offset < 0 || excerpt == std::string::npos || place == std::string::npos) return error;
+  return error_at(error.code(), source, offset, message.substr(0, place), error.hint());
+}
+
 std::size_t byte_offset_of_character(std::string_view text, std::size_t index) {
   std::size_t offset = 0;
   while (offset < text.size()) {

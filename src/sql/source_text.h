@@ -24,6 +24,11 @@ struct SourceText {
 Error error_at(ErrorCode code, const SourceText& source, std::ptrdiff_t offset,
                const std::string& what, std::string hint = {});
 
+// The same error at this place, unless it knows its own or the place is not known.
+Error placed(const Error& error, const SourceText& source, std::ptrdiff_t offset);
+// The same error at this place instead of one in another text, which only the program has seen.
+Error moved(const Error& error, const SourceText& source, std::ptrdiff_t offset);
+
 // The byte offset of character number `index` (from 0) of UTF-8 text, at most text.size().
 std::size_t byte_offset_of_character(std::string_view text, std::size_t index);
 
