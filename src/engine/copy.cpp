@@ -8,8 +8,12 @@
 #include "base/text.h"
 #include "base/whole_file.h"
 #include "catalog/expressions.h"
+#include "engine/copy_header.h"
 #include "engine/csv_input.h"
+#include "engine/engine_query.h"
+#include "engine/query.h"
 #include "engine/statement_tools.h"
+#include "exec/binder.h"
 #include "pg/copy.h"
 #include "sql/deparse.h"
 #include "sql/read.h"
@@ -43,6 +47,30 @@ std::string column_list(const PgQuery__CopyStmt& copy, const std::string& option
   return "*";
 }
 
+bool matches_header(const sql::Option& option) {
+  return option.name == "header" && lower(option.value.value_or("")) == "match";
+}
+
+// How the first line is to be read, when it must name the columns.
+std::optional<HeaderForm> header_to_match(const PgQuery__CopyStmt& copy) {
+  HeaderForm form;
+  bool match = false;
+  std::string delimiter, quote, escape;
+  for (const sql::Option& option : sql::options_in(copy.n_options, copy.options)) {
+    const std::string value = option.value.value_or("");
+    if (option.name == "format") form.csv = lower(value) == "csv";
+    if (option.name == "delimiter") delimiter = value;
+    if (option.name == "quote") quote = value;
+    if (option.name == "escape") escape = value;
+    match = match || matches_header(option);
+  }
+  if (!match) return std::nullopt;
+  form.delimiter = delimiter.empty() ? (form.csv ? ',' : '\t') : delimiter[0];
+  form.quote = quote.empty() ? '"' : quote[0];
+  form.escape = escape.empty() ? form.quote : escape[0];
+  return form;
+}
+
 // The options, checked by name and written again: values are literals, never spliced text.
 // `table`: write physical names, for COPY FROM; nullptr: the user's names.
 std::string options_text(const PgQuery__CopyStmt& copy, const sql::Statement& statement,
@@ -63,19 +91,14 @@ std::string options_text(const PgQuery__CopyStmt& copy, const sql::Statement& st
       parts.push_back(option.name + " " + column_list(copy, option.name, table));
       continue;
     }
+    if (option.name == "header" && matches_header(option)) {
+      parts.push_back("header");  // looked at before it is sent
+      continue;
+    }
     parts.push_back(option.value ? option.name + " " + sql::quote_literal(*option.value)
                                  : option.name);
   }
   return parts.empty() ? "" : "WITH (" + join(parts, ", ") + ")";
-}
-
-bool has_header(const PgQuery__CopyStmt& copy) {
-  for (const sql::Option& option : sql::options_in(copy.n_options, copy.options)) {
-    if (option.name != "header") continue;
-    const std::string value = lower(option.value.value_or("true"));
-    return value == "true" || value == "on" || value == "1";
-  }
-  return false;
 }
 
 // CSV with the usual quotes, in an encoding that has them as one byte.
@@ -118,8 +141,15 @@ CopyRequest read_copy(const sql::Statement& statement, const TableInfo& table) {
   if (copy.where_clause != nullptr) request.where = sql::deparse_expression(copy.where_clause);
   const std::filesystem::path file = file_of(copy, statement);
   const bool quotes_markers = is_plain_csv(copy);
-  request.open = [file, quotes_markers] {
-    return quotes_markers ? quote_end_markers(file_source(file)) : file_source(file);
+  const std::optional<HeaderForm> header = header_to_match(copy);
+  std::vector<std::string> names = request.columns;
+  for (const ColumnInfo* column : table.visible_columns()) {
+    if (request.columns.empty() && !column->computed()) names.push_back(column->name);
+  }
+  request.open = [file, quotes_markers, header, names, table_name = table.name.name] {
+    DataSource source = file_source(file);
+    if (header) source = with_checked_header(std::move(source), *header, names, table_name);
+    return quotes_markers ? quote_end_markers(std::move(source)) : source;
   };
   return request;
 }
@@ -180,6 +210,18 @@ void DirectCopy::write(EngineContext& context, const catalog::Operation&,
   counts.inserted = static_cast<std::int64_t>(send_all(context, planned_, request_.open()));
 }
 
+// As PostgreSQL: without computed columns, so that COPY … FROM reads what COPY … TO wrote. Nothing
+// for what is no table of ours, or a version of one.
+std::vector<std::string> given_columns(EngineContext& context, const PgQuery__RangeVar& relation) {
+  std::vector<std::string> names;
+  const catalog::TablePointer table = context.catalog.find_table(sql::relation_name(relation));
+  if (table == nullptr) return names;
+  for (const ColumnInfo* column : table->visible_columns()) {
+    if (!column->computed()) names.push_back(column->name);
+  }
+  return names;
+}
+
 std::uint64_t copy_to_file(EngineContext& context, sql::Statement& statement,
                            const SqlParameters& parameters) {
   if (!statement.parameters().empty()) {
@@ -188,27 +230,44 @@ std::uint64_t copy_to_file(EngineContext& context, sql::Statement& statement,
                           "use: coppice export \"SELECT …\"");
   }
   resolve_versions(context, statement);
+  qualify_media_types(sql::message_of(statement.node()), statement.arena());
   const auto& copy = *as<PgQuery__CopyStmt>(statement.node());
   const std::filesystem::path file = file_of(copy, statement);
+  if (copy.query != nullptr && as<PgQuery__SelectStmt>(copy.query) == nullptr) {
+    throw statement.error(ErrorCode::kUnsupported, -1, "COPY (…) TO takes a query here",
+                          "run the statement, and COPY what it gave");
+  }
+  if (exec::mentions_engine_function(statement.node(), context.functions) ||
+      reads_engine_view(context, statement)) {
+    throw statement.error(ErrorCode::kUnsupported, -1, "COPY … TO cannot call engine functions",
+                          "use: coppice export \"SELECT …\"");
+  }
   std::string source;
   if (copy.query != nullptr) {
     source = "(" + sql::deparse(copy.query) + ")";
   } else {
-    const std::vector<std::string> columns = sql::names_in(copy.n_attlist, copy.attlist);
+    std::vector<std::string> columns = sql::names_in(copy.n_attlist, copy.attlist);
+    if (columns.empty()) columns = given_columns(context, *copy.relation);
     // A view can only be copied as a query.
     source = fmt::format("(SELECT {} FROM {})", columns.empty() ? "*" : identifier_list(columns),
                          sql::relation_name(*copy.relation).text());
   }
+  const std::string sent =
+      fmt::format("COPY {} TO STDOUT {}", source, options_text(copy, statement, nullptr));
   WholeFile output(file);
-  pg::CopyOut stream(context.reader(), fmt::format("COPY {} TO STDOUT {}", source,
-                                                   options_text(copy, statement, nullptr)));
-  std::uint64_t rows = 0;
-  while (const auto piece = stream.read()) {
-    if (++rows % 1024 == 0) context.check_stop();
+  std::optional<pg::CopyOut> begun;
+  try {
+    begun.emplace(context.reader(), sent);
+  } catch (const pg::ServerError& error) {
+    throw query_error(context, error, sent, statement);
+  }
+  pg::CopyOut& stream = *begun;
+  for (std::uint64_t pieces = 1; const auto piece = stream.read(); ++pieces) {
+    if (pieces % 1024 == 0) context.check_stop();
     write_all(output.fd(), *piece, file.string());
   }
   output.commit();
-  return has_header(copy) && rows > 0 ? rows - 1 : rows;
+  return stream.row_count();
 }
 
 }  // namespace coppice::engine

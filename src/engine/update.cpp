@@ -286,6 +286,10 @@ void DirectDelete::plan(EngineContext& context, const TableInfo& table) {
   } else {
     auto* truncation = as<PgQuery__TruncateStmt>(statement.node());
     update->relation = as<PgQuery__RangeVar>(truncation->relations[0]);
+    restarted_.clear();
+    for (const ColumnInfo& column : table.columns) {
+      if (truncation->restart_seqs && column.sequence) restarted_.push_back(*column.sequence);
+    }
   }
   const std::string alias(sql::relation_alias(*update->relation));
   WriteScope scope(context, table, alias, statement);
@@ -309,6 +313,9 @@ void DirectDelete::write(EngineContext& context, const catalog::Operation&,
   std::vector<pg::Parameter> values = values_;
   values.push_back(operation_list(only_rows_of));
   returned_.push_back(context.main.exec_cached(planned_, values));
+  for (const std::string& sequence : restarted_) {
+    context.main.exec(fmt::format("ALTER SEQUENCE {} RESTART", sequence));
+  }
   counts.deleted += static_cast<std::int64_t>(returned_.back().affected_rows());
 }
 

@@ -60,6 +60,7 @@ class DirectDelete final : public DirectWrite {
   const SqlParameters& parameters_;
   std::string planned_;
   std::vector<pg::Parameter> values_;
+  std::vector<std::string> restarted_;  // sequences, by TRUNCATE … RESTART IDENTITY
   bool returns_rows_ = false;
   std::vector<pg::Result> returned_;
 };

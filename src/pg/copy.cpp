@@ -1,6 +1,7 @@
 #include "pg/copy.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "pg/connection_state.h"
 
@@ -107,6 +108,7 @@ std::optional<std::string_view> CopyOut::read() {
   state_.busy_with = nullptr;
   ResultPtr result(PQgetResult(state_.raw()));
   internal::drain(state_);
+  row_count_ = std::strtoull(PQcmdTuples(result.get()), nullptr, 10);
   internal::checked(state_, result.release());
   return std::nullopt;
 }

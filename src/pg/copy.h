@@ -51,12 +51,15 @@ class CopyOut {
 
   // The next piece, valid until the next call; a row, in the text formats. nullopt at the end.
   std::optional<std::string_view> read();
+  // At the end: how many rows there were, whatever the format.
+  std::uint64_t row_count() const { return row_count_; }
 
  private:
   void release_chunk();
 
   internal::ConnectionState& state_;
   char* chunk_ = nullptr;
+  std::uint64_t row_count_ = 0;
   bool open_ = true;
 };
 
