@@ -49,6 +49,10 @@ ColumnTarget column_target(const PgQuery__CommentStmt& statement) {
 void comment_on_column(EngineContext& context, sql::Statement& statement,
                        const PgQuery__CommentStmt& node) {
   const ColumnTarget target = column_target(node);
+  if (context.catalog.find_view(target.relation) != nullptr) {
+    throw statement.error(ErrorCode::kUnsupported, -1, "comments on columns of views are not kept",
+                          "comment on the view, or on the column that it reads");
+  }
   const auto table = context.catalog.table(target.relation);
   const catalog::ColumnInfo& column = column_named(*table, target.column, statement, -1);
   const pg::Parameter text =

@@ -80,6 +80,15 @@ Found refused_constraint(const PgQuery__Constraint& constraint) {
   if (*constraint.indexname) {
     return refuse("USING INDEX", "name the columns: UNIQUE (a, b)", constraint.location);
   }
+  const bool key = constraint.contype == PG_QUERY__CONSTR_TYPE__CONSTR_UNIQUE ||
+                   constraint.contype == PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY;
+  if (key && constraint.n_options > 0) {
+    return refuse("WITH (…) of a key", "leave it out", constraint.location);
+  }
+  if (constraint.n_including > 0) {
+    return refuse("INCLUDE of a key", "make an index beside it: CREATE INDEX … INCLUDE (…)",
+                  constraint.location);
+  }
   if (constraint.skip_validation) {
     return refuse("NOT VALID", "repair the rows first, then add the constraint",
                   constraint.location);
@@ -118,10 +127,20 @@ Found refused_into(const PgQuery__IntoClause& into) {
   const std::int32_t location = location_of(into.rel);
   if (*into.table_space_name) return refuse("TABLESPACE", kTablespaceHint, location);
   if (*into.access_method) return refuse("USING", "leave it out", location);
+  if (into.n_options > 0) {
+    return refuse("WITH (…) of CREATE TABLE AS", "set it afterwards: ALTER TABLE … SET (…)",
+                  location);
+  }
   return std::nullopt;
 }
 
 Found refused_column(const PgQuery__ColumnDef& column) {
+  if (column.coll_clause != nullptr) {
+    return refuse(
+        "COLLATE of a column",
+        "write it where it counts: ORDER BY a COLLATE \"C\", CREATE INDEX … (a COLLATE …)",
+        column.coll_clause->location);
+  }
   if (!*column.compression) return std::nullopt;
   return refuse("COMPRESSION", "leave it out: media lie in the media store", column.location);
 }
@@ -182,8 +201,12 @@ Found refused_message(Message& message) {
                   location_of(view->view));
   }
   if (auto* index = as<PgQuery__IndexStmt>(message)) {
-    if (!*index->table_space) return std::nullopt;
-    return refuse("TABLESPACE", kTablespaceHint, location_of(index->relation));
+    if (*index->table_space) {
+      return refuse("TABLESPACE", kTablespaceHint, location_of(index->relation));
+    }
+    if (!index->concurrent) return std::nullopt;
+    return refuse("CONCURRENTLY", "leave it out; writers wait while the index is made",
+                  location_of(index->relation));
   }
   if (message.descriptor == &pg_query__current_of_expr__descriptor) {
     return refuse("WHERE CURRENT OF", "name the rows by their key: WHERE id = …");
