@@ -32,7 +32,9 @@ void show(const SchemaPlan& plan, ResultSink& sink) {
     rows.end();
   }
   for (const std::string& notice : plan.notices) sink.notice(notice);
-  if (!plan.changes()) sink.notice("nothing to do: the schema is what the file says");
+  if (plan.changes()) return;
+  sink.notice(plan.steps.empty() ? "nothing to do: the schema is what the file says"
+                                 : "nothing to do: the schema has all that the file says");
 }
 
 bool is_change_of_type(const SchemaStep& step) {

@@ -57,6 +57,13 @@ class Schema(unittest.TestCase):
         self.assertRegex(errors, r"line [345]")
         self.assertEqual(self.home.json_lines("ls"), [])
 
+    def test_what_is_kept_is_not_called_equal(self):
+        self.home.sql("CREATE TABLE one (id int); CREATE TABLE two (id int)")
+        result = self.home.attempt("apply", self.write("schema.sql", "CREATE TABLE one (id int);"))
+        self.assertIn("keep", result.stdout)
+        self.assertIn("nothing to do: the schema has all that", result.stderr)
+        self.assertNotIn("is what the file says", result.stderr)
+
     def test_apply_takes_up_a_fill_that_was_killed(self):
         self.home.sql("CREATE TABLE t (id int PRIMARY KEY); "
                       "INSERT INTO t SELECT i FROM generate_series(1, 25000) AS i")  # fmt: skip
