@@ -286,6 +286,40 @@ BEGIN
   WHERE o.tree_id = in_tree AND o.op_id = in_op;
 END $$;
 
+-- UPDATE … SET a[2] = x, a[1:2] = x, j['k'] = x: the whole new value. An UPDATE here writes new rows.
+CREATE FUNCTION coppice.with_element(in_array anyarray, in_at int[], in_value anyelement)
+RETURNS anyarray LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  CASE cardinality(in_at)
+    WHEN 1 THEN in_array[in_at[1]] := in_value;
+    WHEN 2 THEN in_array[in_at[1]][in_at[2]] := in_value;
+    WHEN 3 THEN in_array[in_at[1]][in_at[2]][in_at[3]] := in_value;
+    ELSE RAISE EXCEPTION 'an element of more than three dimensions cannot be assigned'
+      USING ERRCODE = 'feature_not_supported';
+  END CASE;
+  RETURN in_array;
+END $$;
+
+CREATE FUNCTION coppice.with_slice(in_array anyarray, in_from int, in_to int, in_value anyarray)
+RETURNS anyarray LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  in_array[in_from:in_to] := in_value;
+  RETURN in_array;
+END $$;
+
+CREATE FUNCTION coppice.with_subscript(in_document jsonb, in_path text[], in_value jsonb)
+RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+  CASE cardinality(in_path)
+    WHEN 1 THEN in_document[in_path[1]] := in_value;
+    WHEN 2 THEN in_document[in_path[1]][in_path[2]] := in_value;
+    WHEN 3 THEN in_document[in_path[1]][in_path[2]][in_path[3]] := in_value;
+    ELSE RAISE EXCEPTION 'a part that lies more than three levels deep cannot be assigned'
+      USING ERRCODE = 'feature_not_supported', HINT = 'use jsonb_set()';
+  END CASE;
+  RETURN in_document;
+END $$;
+
 -- Users' tables are views; their rows change through Coppice alone, or history would be lost.
 CREATE FUNCTION coppice.refuse_write() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

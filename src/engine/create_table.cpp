@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <set>
+
 #include "base/text.h"
 #include "catalog/store_ddl.h"
 #include "engine/column_definition.h"
@@ -55,6 +58,64 @@ void keep_table(EngineContext& context, TableInfo& table, std::string_view state
       "INSERT INTO coppice.versions SELECT tree_id, 0, 0, published_at, 0, '{}', 0 "
       "FROM coppice.trees WHERE tree_id = $1",
       {std::to_string(table.tree_id)});
+}
+
+// The views that read the table or a version of it: all go, or they are a reason not to.
+void drop_views_over(EngineContext& context, const TableInfo& table, bool cascade,
+                     std::set<std::string>& dropped) {
+  const pg::Result views = context.main.exec_params(
+      "WITH ours AS (SELECT to_regclass($1) AS oid UNION ALL SELECT c.oid::regclass FROM pg_class "
+      "c "
+      "WHERE relnamespace = 'coppice_asof'::regnamespace AND relname ~ ('^' || $2 || '_v\\d+$')) "
+      "SELECT quote_ident(d.schema_name) || '.' || quote_ident(d.view_name), max(d.depth) FROM "
+      "ours, "
+      "LATERAL coppice.dependent_views(ours.oid::text) d GROUP BY 1 ORDER BY 2 DESC, 1",
+      {table.user_name(), table.store});
+  std::string names;
+  for (int row = 0; row < views.rows(); ++row) {
+    names += fmt::format("{}view {}", names.empty() ? "" : ", ", views.text(row, 0));
+  }
+  if (!cascade && !names.empty()) {
+    throw Error(ErrorCode::kRefused,
+                fmt::format("cannot drop table {} because other objects depend on it: {}",
+                            table.user_name(), names),
+                "drop them first, or use DROP … CASCADE");
+  }
+  for (int row = 0; row < views.rows(); ++row) {
+    context.main.exec(fmt::format("DROP VIEW {} CASCADE", views.text(row, 0)));
+    dropped.emplace(views.text(row, 0));
+  }
+}
+
+void drop_stages(EngineContext& context, const TableInfo& table) {
+  const pg::Result stages = context.main.exec_params(
+      "UPDATE coppice.operations SET state = 'discarded', message = 'the table was dropped' "
+      "WHERE tree_id = $1 AND state = 'interrupted' RETURNING stage_name",
+      {std::to_string(table.tree_id)});
+  for (int row = 0; row < stages.rows(); ++row) {
+    if (stages.is_null(row, 0)) continue;
+    context.main.exec(fmt::format("DROP TABLE IF EXISTS {}", stages.text(row, 0)));
+  }
+}
+
+void drop_one(EngineContext& context, const TableInfo& table, std::string_view statement) {
+  pg::Connection& connection = context.main;
+  const std::string tree = std::to_string(table.tree_id);
+  const std::string id = std::to_string(table.table_id);
+  drop_stages(context, table);
+  drop_as_of_views(context, table);
+  connection.exec("DROP VIEW " + table.user_name());
+  connection.exec("DROP VIEW " + table.working_view());
+  connection.exec("DROP TABLE " + table.store_table());
+  connection.exec(fmt::format("DROP FUNCTION IF EXISTS {}_compute()", table.store_table()));
+  connection.exec_params(
+      "INSERT INTO coppice.operations (tree_id, op_id, table_id, table_name, kind, state, "
+      "statement, author, ended_at) SELECT tree_id, last_op + 1, $2, $3, 'drop table', "
+      "'published', $4, $5, clock_timestamp() FROM coppice.trees WHERE tree_id = $1",
+      {tree, id, table.name.schema + "." + table.name.name, std::string(statement),
+       context.log.author()});
+  connection.exec_params("DELETE FROM coppice.tables WHERE table_id = $1", {id});
+  connection.exec_params("DELETE FROM coppice.trees WHERE tree_id = $1", {tree});
 }
 
 }  // namespace
@@ -151,36 +212,33 @@ void drop_tables(EngineContext& context, sql::Statement& statement, ResultSink& 
                   fmt::format("\"{}.{}\" is kept by Coppice itself", name.schema, name.name));
     }
     if (table == nullptr) {
+      if (context.catalog.find_view(name) != nullptr) {
+        throw statement.error(ErrorCode::kRefused, -1, fmt::format("\"{}\" is a view", name.name),
+                              "use DROP VIEW");
+      }
+      if (context.catalog.split_version(name).version) {
+        throw statement.error(ErrorCode::kRefused, -1,
+                              fmt::format("\"{}\" is an older version of a table", name.name),
+                              "versions are removed by: coppice prune TABLE");
+      }
       if (!drop.missing_ok) context.catalog.throw_unknown_table(name);
       sink.notice(fmt::format("table \"{}\" does not exist, skipping", name.name));
       continue;
     }
-    tables.push_back(table);
+    if (std::find(tables.begin(), tables.end(), table) == tables.end()) tables.push_back(table);
   }
   const bool cascade = drop.behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE;
-  for (const TablePointer& table : tables) {
-    alter_in_transaction(context, [&] {
-      drop_as_of_views(context, *table);
-      context.main.exec(
-          fmt::format("DROP VIEW {}{}", table->user_name(), cascade ? " CASCADE" : ""));
-      context.main.exec("DROP VIEW " + table->working_view());
-      context.main.exec("DROP TABLE " + table->store_table());
-      context.main.exec(fmt::format("DROP FUNCTION IF EXISTS {}_compute()", table->store_table()));
-      context.main.exec_params(
-          "INSERT INTO coppice.operations (tree_id, op_id, table_id, table_name, kind, state, "
-          "statement, author, ended_at) SELECT tree_id, last_op + 1, $2, $3, 'drop table', "
-          "'published', $4, $5, clock_timestamp() FROM coppice.trees WHERE tree_id = $1",
-          {std::to_string(table->tree_id), std::to_string(table->table_id),
-           table->name.schema + "." + table->name.name, std::string(statement.text()),
-           context.log.author()});
-      context.main.exec_params("DELETE FROM coppice.tables WHERE table_id = $1",
-                               {std::to_string(table->table_id)});
-      context.main.exec_params("DELETE FROM coppice.trees WHERE tree_id = $1",
-                               {std::to_string(table->tree_id)});
-      forget_dropped_views(context);
-    });
-    context.forget_catalog();
-  }
+  std::set<std::string> dropped;
+  alter_in_transaction(context, [&] {  // all of them, or none
+    dropped.clear();
+    for (const TablePointer& table : tables) {
+      drop_views_over(context, *table, cascade, dropped);
+      drop_one(context, *table, statement.text());
+    }
+    forget_dropped_views(context);
+  });
+  for (const std::string& view : dropped) sink.notice("drop cascades to view " + view);
+  context.forget_catalog();
 }
 
 void create_schema(EngineContext& context, sql::Statement& statement, ResultSink& sink) {

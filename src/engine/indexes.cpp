@@ -10,6 +10,7 @@
 #include "engine/schema_change.h"
 #include "engine/statement_tools.h"
 #include "engine/table_draft.h"
+#include "exec/binder.h"
 #include "exec/column_names.h"
 #include "sql/deparse.h"
 #include "sql/make.h"
@@ -89,11 +90,18 @@ std::string default_name(const TableInfo& table, const PgQuery__IndexStmt& index
   return object_name(table.name.name, join(keys, "_"), "idx", taken);
 }
 
+void refuse_engine_calls(EngineContext& context, const sql::Statement& statement) {
+  if (!exec::mentions_engine_function(statement.node(), context.functions)) return;
+  throw statement.error(ErrorCode::kUnsupported, -1, "an index cannot call an engine function",
+                        "keep its value in a computed column, and make the index over that");
+}
+
 }  // namespace
 
 void create_index(EngineContext& context, sql::Statement& statement, ResultSink& sink) {
   auto& index = *as<PgQuery__IndexStmt>(statement.node());
   const TablePointer table = target_table(context, statement, *index.relation);
+  refuse_engine_calls(context, statement);
   const std::set<std::string> columns = indexed_columns(*table, statement, index);
   const bool named = index.idxname != nullptr && *index.idxname != '\0';
   const std::string name = named ? index.idxname : default_name(*table, index);

@@ -96,7 +96,7 @@ void update_taken(EngineContext& context, const Stage& stage, const ConflictTarg
                   sql::Statement& statement) {
   const TableInfo& table = stage.table();
   const std::vector<Assignment> assignments =
-      read_assignments(table, statement, clause.n_target_list, clause.target_list);
+      read_assignments(table, alias, statement, clause.n_target_list, clause.target_list);
   const std::string name = sql::quote_identifier(alias);
   std::vector<std::string> physical, given;
   for (const ColumnInfo* column : table.visible_columns()) {

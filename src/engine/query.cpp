@@ -11,6 +11,7 @@
 #include "engine/explain_write.h"
 #include "engine/statement_tools.h"
 #include "exec/binder.h"
+#include "exec/kinds.h"
 #include "pg/transaction.h"
 #include "sql/deparse.h"
 #include "sql/lexer.h"
@@ -21,6 +22,8 @@ namespace coppice::engine {
 namespace {
 
 using sql::as;
+
+constexpr std::string_view kInvalidText = "22P02";
 
 // The statement as PostgreSQL is to see it: the user's own text where nothing had to change, so
 // that its positions are the user's too.
@@ -49,6 +52,18 @@ bool names_media_type(sql::Statement& statement) {
     return found ? sql::Visit::kStop : sql::Visit::kInto;
   });
   return found;
+}
+
+// width('street.jpg'): to the server a literal is whatever its own function of that name takes.
+std::string media_literal_hint(EngineContext& context, const sql::Statement& statement) {
+  auto* node = const_cast<sql::Node*>(statement.node());
+  for (const PgQuery__FuncCall* call : sql::collect_function_calls(node)) {
+    if (!exec::has_engine_name(*call, context.functions) || call->n_args == 0) continue;
+    if (!sql::string_value(call->args[0])) continue;
+    return fmt::format("for the engine function say of what kind the file is: {}('…'::image)",
+                       sql::function_name(*call).name);
+  }
+  return {};
 }
 
 // The server's own hint about arguments, and the nearest function of any kind.

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "base/text.h"
 #include "catalog/expressions.h"
@@ -162,11 +163,69 @@ void rename_view(EngineContext& context, const sql::QualifiedName& name,
   sink.done(tag, std::nullopt);
 }
 
+void rename_view_column(EngineContext& context, sql::Statement& statement,
+                        const PgQuery__RenameStmt& rename, ResultSink& sink) {
+  const auto view = context.catalog.find_view(sql::relation_name(*rename.relation));
+  const std::string name = view->name.text();
+  nlohmann::json kinds = nlohmann::json::object();
+  for (const auto& [column, kind] : view->kinds) {
+    kinds[column == rename.subname ? rename.newname : column] = catalog::media_kind_name(kind);
+  }
+  try {
+    alter_in_transaction(context, [&] {
+      context.main.exec(fmt::format("ALTER VIEW {} RENAME COLUMN {} TO {}", name,
+                                    sql::quote_identifier(rename.subname),
+                                    sql::quote_identifier(rename.newname)));
+      context.main.exec_params(
+          "UPDATE coppice.views SET definition = $2, kinds = $3 WHERE view_id = $1",
+          {std::to_string(view->view_id), view_text(context, name), kinds.dump()});
+      renew_view_texts(context, name, TextChange::kNames);
+    });
+  } catch (const pg::ServerError& error) {
+    throw statement.error(error.code(), rename.relation->location, error.message(), error.hint());
+  }
+  context.forget_catalog();
+  sink.done(
+      rename.relation_type == PG_QUERY__OBJECT_TYPE__OBJECT_VIEW ? "ALTER VIEW" : "ALTER TABLE",
+      std::nullopt);
+}
+
+void rename_index(EngineContext& context, sql::Statement& statement, ResultSink& sink) {
+  const auto& rename = *as<PgQuery__RenameStmt>(statement.node());
+  const sql::QualifiedName name = sql::relation_name(*rename.relation);
+  const pg::Result found = context.main.exec_params(
+      "SELECT i.index_id, (SELECT count(*) FROM coppice.indexes o WHERE o.table_id = i.table_id "
+      "AND o.name = $3) FROM coppice.indexes i JOIN coppice.tables t USING (table_id) "
+      "WHERE i.name = $1 AND ($2 = '' OR t.schema_name = $2)",
+      {name.name, name.schema, rename.newname});
+  const auto refuse = [&](ErrorCode code, const std::string& what) {
+    throw statement.error(code, rename.relation->location, what);
+  };
+  if (found.rows() == 0) {
+    const std::string what = fmt::format("index \"{}\" does not exist", name.name);
+    if (!rename.missing_ok) refuse(ErrorCode::kNotFound, what);
+    sink.notice(what + ", skipping");
+    return sink.done("ALTER INDEX", std::nullopt);
+  }
+  if (found.rows() > 1) {
+    refuse(ErrorCode::kUsage, fmt::format("several tables have an index \"{}\"", name.name));
+  }
+  if (found.integer(0, 1) > 0) {
+    refuse(ErrorCode::kAlreadyExists,
+           fmt::format("relation \"{}\" already exists", rename.newname));
+  }
+  context.main.exec_params("UPDATE coppice.indexes SET name = $2 WHERE index_id = $1",
+                           {std::string(found.text(0, 0)), rename.newname});
+  context.forget_catalog();
+  sink.done("ALTER INDEX", std::nullopt);
+}
+
 }  // namespace
 
 void rename_object(EngineContext& context, sql::Statement& statement, ResultSink& sink) {
   const auto& rename = *as<PgQuery__RenameStmt>(statement.node());
-  if (rename.missing_ok && rename.relation != nullptr) {
+  const bool index = rename.rename_type == PG_QUERY__OBJECT_TYPE__OBJECT_INDEX;
+  if (rename.missing_ok && rename.relation != nullptr && !index) {
     const sql::QualifiedName name = sql::relation_name(*rename.relation);
     if (context.catalog.find_table(name) == nullptr && context.catalog.find_view(name) == nullptr) {
       sink.notice(fmt::format("relation \"{}\" does not exist, skipping", name.name));
@@ -175,6 +234,9 @@ void rename_object(EngineContext& context, sql::Statement& statement, ResultSink
   }
   switch (rename.rename_type) {
     case PG_QUERY__OBJECT_TYPE__OBJECT_COLUMN:
+      if (context.catalog.find_view(sql::relation_name(*rename.relation)) != nullptr) {
+        return rename_view_column(context, statement, rename, sink);
+      }
       return rename_column(context, statement, rename, sink);
     case PG_QUERY__OBJECT_TYPE__OBJECT_TABCONSTRAINT:
       return rename_constraint(context, statement, rename, sink);
@@ -188,6 +250,8 @@ void rename_object(EngineContext& context, sql::Statement& statement, ResultSink
     case PG_QUERY__OBJECT_TYPE__OBJECT_VIEW:
       return rename_view(context, sql::relation_name(*rename.relation), rename.newname,
                          "ALTER VIEW", sink);
+    case PG_QUERY__OBJECT_TYPE__OBJECT_INDEX:
+      return rename_index(context, statement, sink);
     default:
       throw statement.error(ErrorCode::kUnsupported, -1, "this kind of object cannot be renamed",
                             "drop it and make it again under the other name");

@@ -201,7 +201,7 @@ void run_staged_update(EngineContext& context, const TableInfo& table, sql::Stat
                      update.n_returning_list, update.returning_list);
   plan.returning = returning.list;
   const std::vector<Assignment> assignments =
-      read_assignments(table, statement, update.n_target_list, update.target_list);
+      read_assignments(table, plan.alias, statement, update.n_target_list, update.target_list);
   std::set<std::string> changed;
   for (const Assignment& assignment : assignments) changed.insert(assignment.column->name);
   plan.media = changed;

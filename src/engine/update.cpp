@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "catalog/expressions.h"
+#include "engine/assigned_part.h"
 #include "engine/emit.h"
 #include "engine/statement_tools.h"
 #include "engine/write_scope.h"
@@ -138,19 +139,18 @@ std::string with_moved(const std::string& planned, const std::string& alias,
 
 }  // namespace
 
-std::vector<Assignment> read_assignments(const TableInfo& table, sql::Statement& statement,
-                                         std::size_t count, sql::Node** items) {
+std::vector<Assignment> read_assignments(const TableInfo& table, const std::string& alias,
+                                         sql::Statement& statement, std::size_t count,
+                                         sql::Node** items) {
   std::vector<Assignment> assignments;
   for (sql::Node* node : sql::nodes(count, items)) {
     const auto& target = *as<PgQuery__ResTarget>(node);
     const ColumnInfo& column = column_named(table, target.name, statement, target.location);
-    if (target.n_indirection > 0) {
-      throw statement.error(ErrorCode::kUnsupported, target.location,
-                            fmt::format("a part of column \"{}\" cannot be assigned", column.name),
-                            "assign the whole value");
-    }
-    for (const Assignment& other : assignments) {
-      if (other.column != &column) continue;
+    const bool of_part = target.n_indirection > 0;
+    const auto earlier =
+        std::find_if(assignments.begin(), assignments.end(),
+                     [&](const Assignment& other) { return other.column == &column; });
+    if (earlier != assignments.end() && !(of_part && earlier->of_part)) {
       throw statement.error(ErrorCode::kSyntax, target.location,
                             fmt::format("multiple assignments to same column \"{}\"", column.name));
     }
@@ -168,6 +168,18 @@ std::vector<Assignment> read_assignments(const TableInfo& table, sql::Statement&
           ErrorCode::kRefused, target.location,
           fmt::format("column \"{}\" can only be updated to DEFAULT: it is GENERATED ALWAYS",
                       column.name));
+    }
+    if (of_part) {
+      sql::Node* whole = earlier != assignments.end()
+                             ? earlier->value
+                             : sql::make::column(statement.arena(), {alias, column.name});
+      value = with_part(column, whole, target, value, statement);
+      if (earlier != assignments.end()) {
+        earlier->value = value;
+      } else {
+        assignments.push_back({&column, value, true});
+      }
+      continue;
     }
     if (to_default) value = default_value(column, statement);
     if (is_untyped(value)) {
@@ -191,7 +203,7 @@ void DirectUpdate::plan(EngineContext& context, const TableInfo& table) {
   scope.hide_store_columns(update.n_target_list, update.target_list);
   scope.hide_store_columns(update.where_clause);
   const std::vector<Assignment> assignments =
-      read_assignments(table, statement, update.n_target_list, update.target_list);
+      read_assignments(table, alias, statement, update.n_target_list, update.target_list);
 
   std::set<std::string> changed;
   for (const Assignment& assignment : assignments) changed.insert(assignment.column->name);

@@ -12,11 +12,14 @@ namespace coppice::engine {
 struct Assignment {
   const catalog::ColumnInfo* column = nullptr;
   sql::Node* value = nullptr;
+  bool of_part = false;  // a[1] = …: the value is the old one with another part
 };
 
-// Reads SET a = …, (b, c) = (…, …), d = DEFAULT; refuses computed and reserved columns.
-std::vector<Assignment> read_assignments(const catalog::TableInfo& table, sql::Statement& statement,
-                                         std::size_t count, sql::Node** items);
+// Reads SET a = …, (b, c) = (…, …), d = DEFAULT, e[1] = …; refuses computed and reserved columns.
+// `alias` is what the old row is called.
+std::vector<Assignment> read_assignments(const catalog::TableInfo& table, const std::string& alias,
+                                         sql::Statement& statement, std::size_t count,
+                                         sql::Node** items);
 
 class DirectUpdate final : public DirectWrite {
  public:

@@ -171,7 +171,7 @@ void DirectUpsert::plan_source(EngineContext& context, const TableInfo& table,
 void DirectUpsert::plan_update(const TableInfo& table, sql::Statement& statement) {
   auto& clause = *as<PgQuery__InsertStmt>(statement.node())->on_conflict_clause;
   const std::vector<Assignment> assignments =
-      read_assignments(table, statement, clause.n_target_list, clause.target_list);
+      read_assignments(table, alias_, statement, clause.n_target_list, clause.target_list);
   std::set<std::string> changed;
   for (const Assignment& assignment : assignments) changed.insert(assignment.column->name);
   std::vector<const ColumnInfo*> affected = affected_columns(table, changed);

@@ -1,11 +1,10 @@
 // Evaluator: computes a Plan over batches of rows.
 //
 // Model    A TextBatch is columnar, in PostgreSQL's text form. evaluate() runs the steps of the
-// plan
-//          one after another over pieces of the batch and gives one column of cells per output.
-//          A failed cell is data: it makes every cell that depends on it fail in the same way, and
-//          no other. SQL that raises on some row (a division by zero) is narrowed down to the rows
-//          at fault, whose cells fail with type "sql".
+//          plan one after another over pieces of the batch and gives one column of cells per
+//          output. A failed cell is data: it makes every cell that depends on it fail in the same
+//          way, and no other. SQL that raises on some row (a division by zero) is narrowed down to
+//          the rows at fault; the type of such a failure is the server's SQLSTATE.
 //          A call with a NULL argument is NULL and is not made.
 // Units    At most kPieceRows rows are with the workers at one time, and about kPieceBytes of text
 //          go to PostgreSQL in one statement.

@@ -118,14 +118,14 @@ std::size_t SqlStepRunner::rows_that_fit(const std::vector<int>& inputs,
 
 void SqlStepRunner::run_rows(const Outputs& outputs, std::span<const std::size_t> rows) {
   if (stop_.stop_requested()) throw Error(ErrorCode::kInterrupted, "interrupted");
-  std::optional<std::string> message;
+  std::optional<CellFailure> failure;
   try {
     run_statement(outputs, rows);
   } catch (const pg::ServerError& error) {
     if (!is_about_values(error)) throw;
-    message = error.fields().primary;
+    failure = CellFailure{error.sqlstate(), error.fields().primary};
   }
-  if (!message) return;
+  if (!failure) return;
   if (rows.size() > 1) {
     const std::size_t half = rows.size() / 2;
     run_rows(outputs, rows.first(half));
@@ -133,13 +133,13 @@ void SqlStepRunner::run_rows(const Outputs& outputs, std::span<const std::size_t
   } else if (outputs.size() > 1) {
     for (const SqlOutput* const output : outputs) run_rows({output}, rows);
   } else {
-    fail(*outputs.front(), rows.front(), *message);
+    fail(*outputs.front(), rows.front(), *failure);
   }
 }
 
-void SqlStepRunner::fail(const SqlOutput& output, std::size_t row, const std::string& message) {
+void SqlStepRunner::fail(const SqlOutput& output, std::size_t row, const CellFailure& failure) {
   cell(cells_, output.column, row) =
-      CellFailure{"sql", fmt::format("{} (in {})", message, output.text)};
+      CellFailure{failure.type, fmt::format("{} (in {})", failure.message, output.text)};
 }
 
 void SqlStepRunner::run_statement(const Outputs& outputs, std::span<const std::size_t> rows) {

@@ -32,7 +32,7 @@ class SqlStepRunner {
 
   void run_rows(const Outputs& outputs, std::span<const std::size_t> rows);
   void run_statement(const Outputs& outputs, std::span<const std::size_t> rows);
-  void fail(const SqlOutput& output, std::size_t row, const std::string& message);
+  void fail(const SqlOutput& output, std::size_t row, const CellFailure& failure);
   std::size_t rows_that_fit(const std::vector<int>& inputs, std::size_t row_count) const;
 
   pg::Connection& connection_;
