@@ -309,6 +309,11 @@ std::vector<ColumnInfo> Catalog::columns_at(const TableInfo& table, std::int64_t
 }
 
 void Catalog::throw_unknown_table(const sql::QualifiedName& name) {
+  const std::string wanted = name.schema.empty() ? name.name : name.schema + "." + name.name;
+  if (find_view(name) != nullptr) {
+    throw Error(ErrorCode::kRefused, fmt::format("\"{}\" is a view, and a table is wanted", wanted),
+                "name the table that it reads; see: coppice lineage " + wanted);
+  }
   std::vector<std::string> names;
   const auto offer = [&](const sql::QualifiedName& known) {
     names.push_back(known.schema + "." + known.name);
@@ -316,7 +321,6 @@ void Catalog::throw_unknown_table(const sql::QualifiedName& name) {
   };
   for (const sql::QualifiedName& known : all_tables()) offer(known);
   for (const sql::QualifiedName& known : all_views()) offer(known);
-  const std::string wanted = name.schema.empty() ? name.name : name.schema + "." + name.name;
   throw Error(ErrorCode::kNotFound, fmt::format("relation \"{}\" does not exist", wanted),
               did_you_mean(wanted, names));
 }

@@ -140,22 +140,27 @@ int run_status(Session& session) {
     return 0;
   }
   PrintingSink sink = session.sink();
-  const ResultColumn columns[] = {{"home", "text"},
-                                  {"database_url", "text"},
-                                  {"version", "text"},
-                                  {"server_version", "text"},
-                                  {"tables", "bigint"},
-                                  {"rows", "bigint"},
-                                  {"media_objects", "bigint"},
-                                  {"media_bytes", "bigint"},
-                                  {"database_bytes", "bigint"}};
-  const std::string numbers[] = {std::to_string(report.tables), std::to_string(report.rows),
-                                 std::to_string(report.media_objects),
-                                 std::to_string(report.media_bytes),
-                                 std::to_string(report.database_bytes)};
+  const std::pair<ResultColumn, std::string> fields[] = {
+      {{"home", "text"}, report.home},
+      {{"database_url", "text"}, report.database_url},
+      {{"version", "text"}, report.version},
+      {{"server_version", "text"}, report.server_version},
+      {{"private_server", "boolean"}, report.private_server ? "t" : "f"},
+      {{"tables", "bigint"}, std::to_string(report.tables)},
+      {{"rows", "bigint"}, std::to_string(report.rows)},
+      {{"media_objects", "bigint"}, std::to_string(report.media_objects)},
+      {{"media_bytes", "bigint"}, std::to_string(report.media_bytes)},
+      {{"database_bytes", "bigint"}, std::to_string(report.database_bytes)},
+      {{"running_operations", "bigint"}, std::to_string(report.running_operations)},
+      {{"interrupted_operations", "bigint"}, std::to_string(report.interrupted_operations)}};
+  std::vector<ResultColumn> columns;
+  std::vector<std::optional<std::string_view>> values;
+  for (const auto& [column, value] : fields) {
+    columns.push_back(column);
+    values.emplace_back(value);
+  }
   sink.begin_rows(columns);
-  sink.row(Cells{report.home, report.database_url, report.version, report.server_version,
-                 numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]});
+  sink.row(values);
   sink.end_rows();
   return 0;
 }

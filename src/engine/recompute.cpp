@@ -8,8 +8,10 @@
 #include "catalog/expressions.h"
 #include "engine/history.h"
 #include "engine/named_table.h"
+#include "engine/query.h"
 #include "engine/staged_run.h"
 #include "engine/statement_tools.h"
+#include "exec/binder.h"
 #include "sql/deparse.h"
 
 namespace coppice::engine {
@@ -63,6 +65,25 @@ bool any_has_failed(EngineContext& context, const TableInfo& table, const Column
       .exec(fmt::format("SELECT EXISTS (SELECT FROM {} AS {} WHERE {})", table.working_view(),
                         quote_identifier(table.name.name), has_failed(table, column)))
       .boolean(0, 0);
+}
+
+// Names and types of the condition, checked where the user wrote it: what is run later is longer.
+void check_condition(EngineContext& context, const TableInfo& table, const std::string& where) {
+  const sql::Statement condition = sql::parse_expression(where);
+  if (exec::mentions_engine_function(condition.node(), context.functions)) return;
+  const std::string begin = fmt::format("SELECT 1 FROM {} WHERE (", table.user_name());
+  try {
+    context.main.describe(begin + where + "\n)");
+  } catch (const pg::ServerError& error) {
+    const std::size_t characters = line_column(begin, begin.size()).column;
+    const auto position = static_cast<std::size_t>(error.fields().position);
+    const bool inside = position >= characters;
+    throw sql::error_at(error.code(), {where},
+                        inside ? static_cast<std::ptrdiff_t>(
+                                     sql::byte_offset_of_character(where, position - characters))
+                               : -1,
+                        error.message(), nearest_hint(context, error));
+  }
 }
 
 // Which rows, as a condition over the working view called by the table's name.
@@ -146,6 +167,7 @@ void run_recompute(EngineContext& context, const std::string& table_name,
     }
   }
   const std::string condition = row_condition(*table, columns, where, errors_only);
+  if (where) check_condition(context, *table, *where);
   std::set<std::string> chosen;
   for (const ColumnInfo* column : columns) chosen.insert(column->name);
   StagedPlan plan;

@@ -199,6 +199,17 @@ class Care(coppice.TestCase):
         self.home.fail("ls", "nowhere", code=4)
         self.assertEqual(self.home.status()["rows"], 7)
 
+    def test_conditions_and_views_are_told_in_the_users_words(self):
+        home = Home.make(self)
+        home.sql("CREATE TABLE c (id int PRIMARY KEY, n int, "
+                 "twice int GENERATED ALWAYS AS (n * 2) STORED); "
+                 "CREATE VIEW cv AS SELECT n FROM c; INSERT INTO c (id, n) VALUES (1, 2)")  # fmt: skip
+        errors = home.fail("recompute", "c", "twice", "--where", "id = 1 AND nope = 2", code=4)
+        self.assertIn("(line 1, column 12)", errors)
+        self.assertIn("LINE 1: id = 1 AND nope = 2\n", errors)
+        home.run("recompute", "c", "twice", "--where", "id = 1 -- the first")
+        self.assertIn("is a view", home.fail("alter-column", "cv.n", "1", code=5))
+
     def test_doctor_finds_a_lost_and_a_damaged_object(self):
         home = Home.make(self)
         media = coppice.media_folder(self)
