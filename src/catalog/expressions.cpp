@@ -119,8 +119,13 @@ std::string store_type(std::string_view user_type) {
 
 std::string assignment_type(std::string_view user_type) {
   const std::string type = store_type(user_type);
-  for (const std::string_view text_type : {"character", "varchar", "char", "bit"}) {
-    if (type.starts_with(text_type)) return type.substr(0, type.find('('));
+  const std::string array = type.ends_with("[]") ? "[]" : "";
+  const std::string name = type.substr(0, type.find_first_of("(["));
+  // Without a length "character" and "bit" are of length 1.
+  if (name == "character" || name == "char") return "bpchar" + array;
+  if (name == "bit") return "bit varying" + array;
+  if (name == "character varying" || name == "varchar" || name == "bit varying") {
+    return name + array;
   }
   return type;
 }
