@@ -71,6 +71,15 @@ void fill_from(EngineContext& context, const catalog::TableInfo& table, const st
   }
 }
 
+bool can_be_resumed(EngineContext& context, const catalog::TableInfo& table) {
+  return context.main
+             .exec_params(
+                 "SELECT 1 FROM coppice.operations WHERE table_id = $1 AND state = 'interrupted' "
+                 "AND detail ? 'stage'",
+                 {std::to_string(table.table_id)})
+             .rows() > 0;
+}
+
 }  // namespace
 
 void create_table_as(EngineContext& context, sql::Statement& statement,
@@ -95,8 +104,10 @@ void create_table_as(EngineContext& context, sql::Statement& statement,
   try {
     fill_from(context, *table, query, statement, parameters, sink);
   } catch (const Error& error) {
-    // What was interrupted may be resumed; anything else leaves no table behind.
-    if (context.main.is_alive() && error.code() != ErrorCode::kInterrupted) {
+    // What was staged may be resumed; anything else leaves no table behind.
+    if (context.main.is_alive() &&
+        (error.code() != ErrorCode::kInterrupted || !can_be_resumed(context, *table))) {
+      context.stop = std::stop_source();  // it has ended the statement; this is cleaning up
       sql::Statement drop = sql::parse_statement("DROP TABLE " + table->user_name());
       drop_tables(context, drop, sink);
     }

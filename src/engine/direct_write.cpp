@@ -129,7 +129,10 @@ WriteOutcome run_direct_write(EngineContext& context, const sql::QualifiedName& 
       if (error.fields().context.find("_compute()") != std::string::npos) {
         if (auto traced = trace_failure(context, *table, operation, write)) translated = *traced;
       }
-      give_up(pg::is_retryable(error) ? "conflict" : "failed", translated);
+      give_up(pg::is_retryable(error)                        ? "conflict"
+              : translated.code() == ErrorCode::kInterrupted ? "interrupted"
+                                                             : "failed",
+              translated);
       if (error.fields().position > 0) throw;  // the caller knows where in the user's text
       throw translated;
     } catch (const Error& error) {

@@ -111,7 +111,10 @@ std::optional<std::int64_t> Revert::run() {
     } catch (const pg::ServerError& error) {
       if (may_try_again(error, round)) continue;
       const Error translated = catalog::translate(error, *table_);
-      give_up(pg::is_retryable(error) ? "conflict" : "failed", translated);
+      give_up(pg::is_retryable(error)                        ? "conflict"
+              : translated.code() == ErrorCode::kInterrupted ? "interrupted"
+                                                             : "failed",
+              translated);
       throw translated;
     } catch (const Error& error) {
       const ErrorCode code = error.code();

@@ -219,7 +219,8 @@ std::size_t check_statement(const SourceText& source, const GuardLimits& limits)
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("the statement at line {} has {}; the most is {}", source.start.line,
                             human_bytes(source.text.size()), human_bytes(limits.statement_bytes)),
-                "load data with COPY … FROM 'file' or `coppice insert TABLE --from FILE`");
+                "load data with COPY … FROM 'file' or `coppice insert TABLE --from FILE`; the "
+                "setting statement.max_mb raises the limit");
   }
   Lexer lexer(source.text);
   DepthBound depth(source, lexer, limits);

@@ -122,6 +122,12 @@ class Interrupts(coppice.TestCase):
         self.assertEqual(self.home.value("SELECT count(*) FROM plain"), 0)
         self.home.sql("INSERT INTO plain VALUES (1, 'a')")
 
+    def test_a_table_made_from_a_query(self):
+        self.interrupt("sql", "CREATE TABLE made AS SELECT i FROM generate_series(1, 40) AS i "
+                       "WHERE pg_sleep(1) IS NOT NULL", when=self.works)  # fmt: skip
+        self.home.sql("CREATE TABLE made AS SELECT 1 AS i")
+        self.assertEqual(self.home.value("SELECT count(*) FROM made"), 1)
+
     def test_a_fill(self):
         self.home.sql("DELETE FROM plain")
         self.home.sql("INSERT INTO plain SELECT i, 'x' FROM generate_series(1, 40000) AS i")
