@@ -92,8 +92,7 @@ void truncate(const Run& run) {
     const auto& relation = *as<PgQuery__RangeVar>(node);
     const catalog::TablePointer table = target_table(run.context, run.statement, relation);
     const char* restart = truncation.restart_seqs ? " RESTART IDENTITY" : "";
-    DirectDelete write("TRUNCATE " + sql::relation_name(relation).text() + restart,
-                       run.parameters);
+    DirectDelete write("TRUNCATE " + sql::relation_name(relation).text() + restart, run.parameters);
     const WriteOutcome outcome =
         run_direct_write(run.context, table->name, run.statement.text(), write);
     run.sink.done("TRUNCATE TABLE", outcome.version);
