@@ -59,7 +59,7 @@ bool needs_fill(EngineContext& context, const sql::Statement& statement,
 void fill_new_column(const Altering& altering, const PgQuery__AlterTableCmd& command) {
   TableDraft draft;
   read_column(*as<PgQuery__ColumnDef>(command.def), altering.statement.source(), draft);
-  const ColumnDraft& column = draft.columns[0];
+  ColumnDraft& column = draft.columns[0];
   const TablePointer table = altering.context.catalog.table(altering.table);
   if (table->find_column(column.info.name) != nullptr) {
     altering.refuse(ErrorCode::kAlreadyExists, column.info.name,
@@ -67,8 +67,9 @@ void fill_new_column(const Altering& altering, const PgQuery__AlterTableCmd& com
                                 table->name.name));
   }
   for (const ConstraintDraft& constraint : draft.constraints) {
-    const bool primary = constraint.kind == catalog::ConstraintKind::kPrimaryKey;
-    if (!primary || table->primary_key() == nullptr) continue;
+    if (constraint.kind != catalog::ConstraintKind::kPrimaryKey) continue;
+    column.info.not_null = true;
+    if (table->primary_key() == nullptr) continue;
     throw altering.statement.error(
         ErrorCode::kAlreadyExists, constraint.location,
         fmt::format("multiple primary keys for table \"{}\" are not allowed", table->name.name));
@@ -76,19 +77,10 @@ void fill_new_column(const Altering& altering, const PgQuery__AlterTableCmd& com
   FillRequest request{altering.table,
                       column.info.computed() ? FillKind::kAddColumn : FillKind::kAddDefault,
                       {column},
+                      draft.constraints,
                       std::string(altering.statement.text()),
                       altering.statement.source()};
   fill_column(altering.context, request, altering.sink);
-  if (draft.constraints.empty()) return;
-  change_schema(
-      altering.context, altering.table, "add constraint", altering.statement.text(),
-      altering.statement.source(),
-      [&](SchemaChange& change) {
-        for (const ConstraintDraft& constraint : draft.constraints) {
-          add_drafted_constraint(altering, change, constraint);
-        }
-      },
-      &altering.sink);
 }
 
 void refuse_engine_calls(const Altering& altering, const ColumnInfo& column,
@@ -135,6 +127,7 @@ void alter_type(const Altering& altering, const PgQuery__AlterTableCmd& command)
   FillRequest request{altering.table,
                       FillKind::kChangeType,
                       {draft},
+                      {},
                       std::string(altering.statement.text()),
                       altering.statement.source()};
   fill_column(altering.context, request, altering.sink);
@@ -254,8 +247,8 @@ std::int64_t change_expression(EngineContext& context, const sql::QualifiedName&
   sql::Statement parsed = sql::parse_expression(expression);
   draft.info.expression = sql::deparse_expression(parsed.node());
   catalog::check_expression_form(*draft.info.expression, "computed column");
-  FillRequest request{
-      table->name, FillKind::kChangeExpression, {draft}, std::string(statement), {expression, {}}};
+  FillRequest request{table->name, FillKind::kChangeExpression, {draft},
+                      {},          std::string(statement),      {expression, {}}};
   // What is computed from it follows, in the same operation.
   for (const ColumnInfo* dependent : affected_columns(*table, {column_name})) {
     if (dependent == column) continue;

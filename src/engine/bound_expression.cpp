@@ -6,7 +6,9 @@
 
 #include "catalog/expressions.h"
 #include "exec/binder.h"
+#include "exec/kinds.h"
 #include "sql/deparse.h"
+#include "sql/make.h"
 
 namespace coppice::engine {
 namespace {
@@ -112,6 +114,51 @@ BoundExpression bind_column_expression(EngineContext& context, const TableInfo& 
   catalog::use_store_names(table, copy.root(), copy.arena());
   bound.store_sql = sql::deparse_expression(copy.node());
   return bound;
+}
+
+// The text that a worker gives is read by the column's type as it is.
+bool is_of_column(ValueType result, const ColumnInfo& column) {
+  const std::string& type = column.type;
+  switch (result) {
+    case ValueType::kBoolean:
+      return type == "boolean";
+    case ValueType::kInteger:
+      return type == "bigint" || type == "integer" || type == "smallint" || type == "numeric";
+    case ValueType::kFloat:
+      return type == "double precision" || type == "real" || type == "numeric";
+    case ValueType::kText:
+      return type == "text" || type == "character varying";
+    case ValueType::kJson:
+      return type == "jsonb" || type == "json";
+    default:
+      return column.media_kind().has_value();
+  }
+}
+
+sql::Node* as_assigned(EngineContext& context, const ColumnInfo& column, sql::Node* expression,
+                       sql::Arena& arena) {
+  if (column.media_kind()) return expression;
+  const auto* call = sql::as<PgQuery__FuncCall>(expression);
+  const auto* signature = call ? exec::bound_signature(*call, context.functions) : nullptr;
+  if (signature != nullptr && is_of_column(signature->result, column)) return expression;
+  sql::Node* value = sql::make::type_cast(arena, expression, catalog::assignment_type(column.type));
+  const std::size_t open = column.type.find('(');
+  const std::string name = column.type.substr(0, open);
+  const bool text = name == "character" || name == "character varying";
+  if (open == std::string::npos || column.type.ends_with("[]") ||
+      !(text || name == "bit" || name == "bit varying")) {
+    return value;
+  }
+  // The cast of an assignment, which fails on what an explicit one would cut.
+  constexpr int kVarlenaHeader = 4;  // counted in the length of texts, not of bits
+  const int length = std::stoi(column.type.substr(open + 1)) + (text ? kVarlenaHeader : 0);
+  const char* function = name == "character"           ? "bpchar"
+                         : name == "character varying" ? "varchar"
+                         : name == "bit"               ? "bit"
+                                                       : "varbit";
+  sql::Node* const arguments[] = {value, sql::make::integer_constant(arena, length),
+                                  sql::make::boolean_constant(arena, false)};
+  return sql::make::function_call(arena, "pg_catalog", function, arguments);
 }
 
 }  // namespace coppice::engine

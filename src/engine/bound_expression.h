@@ -20,6 +20,11 @@ struct BoundExpression {
 BoundExpression bind_column_expression(EngineContext& context, const catalog::TableInfo& table,
                                        const catalog::ColumnInfo& column);
 
+// A bound expression with the conversion that an assignment to the column does: to its type, and
+// failing where it is too long. What a worker gives in the column's own form stays as it is.
+sql::Node* as_assigned(EngineContext& context, const catalog::ColumnInfo& column,
+                       sql::Node* expression, sql::Arena& arena);
+
 // What a table's columns are to the binder.
 exec::ColumnKinds column_kinds(const catalog::TableInfo& table);
 

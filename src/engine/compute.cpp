@@ -33,7 +33,8 @@ ComputeRound make_round(EngineContext& context, const TableInfo& table,
     bound.push_back(bind_column_expression(context, table, *column));
     qualify_media_types(sql::message_of(bound.back().expression.node()),
                         bound.back().expression.arena());
-    expressions.push_back(bound.back().expression.node());
+    sql::Statement& expression = bound.back().expression;
+    expressions.push_back(as_assigned(context, *column, expression.node(), expression.arena()));
   }
   exec::CompileOptions options;
   options.sql_in_source = false;  // SQL that fails must cost its cell, not the batch

@@ -89,25 +89,31 @@ class EmittingSink final : public exec::RowSink {
 // Rows on their way into columns of a table, a thousand at a time.
 class LoadingSink final : public exec::RowSink {
  public:
-  LoadingSink(pg::Connection& connection, const std::string& into,
-              const std::vector<std::string>& columns, const std::vector<std::string>& types)
-      : connection_(connection), values_(columns.size()) {
+  // `types`: of the columns.
+  LoadingSink(pg::Connection& connection, std::string into, std::vector<std::string> columns,
+              std::vector<std::string> types)
+      : connection_(connection),
+        into_(std::move(into)),
+        columns_(std::move(columns)),
+        types_(std::move(types)),
+        values_(columns_.size()) {}
+
+  void begin(std::span<const exec::SelectColumn> given) override {
+    if (given.size() != values_.size()) {
+      throw Error(ErrorCode::kUsage, fmt::format("the query gives {} columns, expected {}",
+                                                 given.size(), values_.size()));
+    }
     std::string arrays, names, casts;
-    for (std::size_t i = 0; i < columns.size(); ++i) {
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
       const char* comma = i == 0 ? "" : ", ";
       arrays += fmt::format("{}${}::text[]", comma, i + 1);
       names += fmt::format("{}x{}", comma, i);
-      casts += fmt::format("{}x{}::{}", comma, i, types[i]);
+      casts += fmt::format("{}x{}::{}", comma, i, read_as(given[i], types_[i]));
     }
     statement_ = fmt::format(
         "INSERT INTO {} ({}) SELECT {} FROM unnest({}) WITH ORDINALITY "
         "AS v({}, ord) ORDER BY ord",
-        into, join(columns, ", "), casts, arrays, names);
-  }
-  void begin(std::span<const exec::SelectColumn> columns) override {
-    if (columns.size() == values_.size()) return;
-    throw Error(ErrorCode::kUsage, fmt::format("the query gives {} columns, expected {}",
-                                               columns.size(), values_.size()));
+        into_, join(columns_, ", "), casts, arrays, names);
   }
   void row(std::span<const std::optional<std::string_view>> values) override {
     for (std::size_t i = 0; i < values_.size(); ++i) {
@@ -126,7 +132,15 @@ class LoadingSink final : public exec::RowSink {
   }
 
  private:
+  // A value is read as what the query says it is, and assigned; a text as what the column is.
+  static std::string read_as(const exec::SelectColumn& given, const std::string& column_type) {
+    const bool text = given.kind || given.type == "text" || given.type == "unknown";
+    return text ? catalog::assignment_type(column_type) : given.type;
+  }
+
   pg::Connection& connection_;
+  std::string into_;
+  std::vector<std::string> columns_, types_;
   std::vector<exec::TextColumn> values_;
   std::string statement_;
 };

@@ -12,6 +12,7 @@
 #include "catalog/store_ddl.h"
 #include "engine/bound_expression.h"
 #include "engine/column_definition.h"
+#include "engine/fill_constraints.h"
 #include "engine/fill_ranges.h"
 #include "engine/schema_change.h"
 #include "pg/transaction.h"
@@ -115,7 +116,8 @@ BegunFill begin_fill(EngineContext& context, const FillRequest& request,
                          {"physical", begun.physical},
                          {"filled", 0},
                          {"high_op", begun.position.high_op},
-                         {"after", {0, 0}}};
+                         {"after", {0, 0}},
+                         {"constraints", constraints_json(request.constraints)}};
     context.main.exec_cached(
         "UPDATE coppice.operations SET detail = $3 WHERE tree_id = $1 AND op_id = $2",
         {std::to_string(operation.tree_id), std::to_string(operation.op_id), detail.dump()});
@@ -246,7 +248,7 @@ void publish_column(EngineContext& context, const TableInfo& before, TableInfo& 
 
 // The last transaction: names map to the new physical columns from this version on.
 std::int64_t publish_fill(EngineContext& context, Operation operation, FillKind kind,
-                          std::int64_t errors) {
+                          const std::vector<ConstraintDraft>& constraints, std::int64_t errors) {
   std::optional<std::int64_t> version;
   alter_in_transaction(context, [&] {
     const pg::Result tree = context.main.exec_cached(
@@ -261,6 +263,7 @@ std::int64_t publish_fill(EngineContext& context, Operation operation, FillKind 
       if (!column.filling) continue;
       publish_column(context, *before, now, kind, column, operation.seen_version + 1);
     }
+    for (const ConstraintDraft& constraint : constraints) add_constraint(context, now, constraint);
     follow_with_views(context, *before, now);
     catalog::RowCounts counts;
     counts.errors = errors;
@@ -272,6 +275,7 @@ std::int64_t publish_fill(EngineContext& context, Operation operation, FillKind 
 
 // Fills column after column; `filled` of them are done already.
 std::int64_t finish_fill(EngineContext& context, const Operation& operation, FillKind kind,
+                         const std::vector<ConstraintDraft>& constraints,
                          const std::vector<std::string>& physical, std::size_t filled,
                          FillPosition position, ResultSink& sink) {
   const TablePointer table = context.catalog.table_by_id(operation.table_id);
@@ -291,7 +295,7 @@ std::int64_t finish_fill(EngineContext& context, const Operation& operation, Fil
          std::to_string(i + 1)});
   }
   reach_crash_point("fill.before_publish");
-  return publish_fill(context, operation, kind, errors);
+  return publish_fill(context, operation, kind, constraints, errors);
 }
 
 }  // namespace
@@ -303,7 +307,8 @@ std::int64_t fill_column(EngineContext& context, const FillRequest& request, Res
   try {
     const BegunFill begun = begin_fill(context, request, operation);
     begun_filling = true;
-    return finish_fill(context, operation, request.kind, begun.physical, 0, begun.position, sink);
+    return finish_fill(context, operation, request.kind, request.constraints, begun.physical, 0,
+                       begun.position, sink);
   } catch (const Error& error) {
     context.forget_catalog();
     if (!context.main.is_alive()) throw;
@@ -315,12 +320,12 @@ std::int64_t fill_column(EngineContext& context, const FillRequest& request, Res
                               "discard {} gives it up",
                               operation.text()));
     }
-    if (begun_filling) {
-      remove_hidden(context, *context.catalog.table_by_id(operation.table_id));
-    }
+    // With the hidden columns, for errors about them.
+    const TablePointer hidden = context.catalog.table_by_id(operation.table_id);
+    if (begun_filling) remove_hidden(context, *hidden);
     const auto* server_error = dynamic_cast<const pg::ServerError*>(&error);
     const Error told =
-        server_error != nullptr ? ddl_error(*server_error, *table, request.source) : error;
+        server_error != nullptr ? ddl_error(*server_error, *hidden, request.source) : error;
     context.log.fail(operation, "failed", told.message());
     throw told;
   }
@@ -346,7 +351,7 @@ int resume_fills(EngineContext& context, ResultSink& sink) {
     position.after_row = detail["after"][1];
     try {
       finish_fill(context, operation, static_cast<FillKind>(detail["fill"].get<int>()),
-                  detail["physical"], detail["filled"], position, sink);
+                  constraints_of(detail), detail["physical"], detail["filled"], position, sink);
     } catch (const Error& error) {
       if (!context.main.is_alive()) throw;
       if (error.code() == ErrorCode::kInterrupted) {

@@ -25,6 +25,8 @@ struct FillRequest {
   FillKind kind = FillKind::kAddColumn;
   // With the ids of the columns they replace, 0 for a new one; each after those it reads.
   std::vector<ColumnDraft> columns;
+  // Of a new column: made when it is published, or neither is.
+  std::vector<ConstraintDraft> constraints;
   std::string statement;
   sql::SourceText source;
 };

@@ -231,7 +231,7 @@ class Filler {
     context_.main.exec_params(
         fmt::format("UPDATE {} t SET {} = v.x::{} FROM unnest($1::bigint[], $2::bigint[], "
                     "$3::text[]) AS v(f, r, x) WHERE t._from = v.f AND t._row = v.r AND t._to = {}",
-                    table_.store_table(), column_.physical, catalog::store_type(column_.type),
+                    table_.store_table(), column_.physical, catalog::assignment_type(column_.type),
                     catalog::kCurrentText),
         {bigint_array(froms), bigint_array(ids), text_array(computed.columns[0])});
     for (const FailedCell& failed : computed.failures) {

@@ -229,7 +229,7 @@ void Stage::store_batch(const ComputeRound& round, std::int64_t round_number,
   for (std::size_t i = 0; i < round.columns.size(); ++i) {
     const ColumnInfo& column = *round.columns[i];
     assignments +=
-        fmt::format(", {} = v.x{}::{}", column.physical, i, catalog::store_type(column.type));
+        fmt::format(", {} = v.x{}::{}", column.physical, i, catalog::assignment_type(column.type));
     arrays += fmt::format(", ${}::text[]", i + 3);
     names += fmt::format(", x{}", i);
     values.emplace_back(text_array(computed.columns[i]));

@@ -102,9 +102,19 @@ void unbind_calls(Node*& root, Arena& arena) {
   });
 }
 
+// Without the conversion to a column's type around it, which has no place in any text.
+Node* without_assignment(Node* expression) {
+  if (const auto* call = sql::as<PgQuery__FuncCall>(expression)) {
+    const bool of_length = sql::function_name(*call).schema == "pg_catalog" && call->n_args == 3;
+    if (of_length && call->location < 0) expression = call->args[0];
+  }
+  const auto* cast = sql::as<PgQuery__TypeCast>(expression);
+  return cast != nullptr && cast->location < 0 ? cast->arg : expression;
+}
+
 std::string user_text(const Node* expression) {
   Arena arena;
-  Node* copy = sql::clone(arena, expression);
+  Node* copy = without_assignment(sql::clone(arena, expression));
   unbind_calls(copy, arena);
   return sql::deparse_expression(copy);
 }
