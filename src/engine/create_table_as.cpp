@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <optional>
+
 #include "engine/bound_expression.h"
 #include "engine/create_table.h"
 #include "engine/direct_write.h"
@@ -11,6 +13,7 @@
 #include "engine/statement_tools.h"
 #include "exec/binder.h"
 #include "exec/select.h"
+#include "pg/transaction.h"
 #include "sql/deparse.h"
 #include "sql/make.h"
 #include "sql/read.h"
@@ -55,22 +58,6 @@ TableDraft draft_of(EngineContext& context, sql::Statement& statement, PgQuery__
   return draft;
 }
 
-void fill_from(EngineContext& context, const catalog::TableInfo& table, const std::string& query,
-               const sql::Statement& statement, const SqlParameters& parameters, ResultSink& sink) {
-  sql::Statement insert =
-      parse_generated(fmt::format("INSERT INTO {} {}", table.user_name(), query), statement);
-  if (insert_needs_staging(context, table, insert)) {
-    return run_staged_insert(context, table, insert, parameters, sink, "SELECT");
-  }
-  DirectInsert write(sql::deparse(insert.node()), parameters);
-  try {
-    const WriteOutcome outcome = run_direct_write(context, table.name, statement.text(), write);
-    sink.done(fmt::format("SELECT {}", outcome.counts.inserted), outcome.version);
-  } catch (const pg::ServerError& error) {
-    throw query_error(context, error, write.planned_text(), statement);
-  }
-}
-
 bool can_be_resumed(EngineContext& context, const catalog::TableInfo& table) {
   return context.main
              .exec_params(
@@ -78,6 +65,52 @@ bool can_be_resumed(EngineContext& context, const catalog::TableInfo& table) {
                  "AND detail ? 'stage'",
                  {std::to_string(table.table_id)})
              .rows() > 0;
+}
+
+// Rows that workers compute, or media: the table is there before them.
+void fill_staged(EngineContext& context, const catalog::TableInfo& table, sql::Statement& insert,
+                 const SqlParameters& parameters, ResultSink& sink) {
+  try {
+    run_staged_insert(context, table, insert, parameters, sink, "SELECT");
+  } catch (const Error& error) {
+    // What was staged may be resumed; anything else leaves no table behind.
+    if (context.main.is_alive() &&
+        (error.code() != ErrorCode::kInterrupted || !can_be_resumed(context, table))) {
+      context.stop = std::stop_source();  // it has ended the statement; this is cleaning up
+      sql::Statement drop = sql::parse_statement("DROP TABLE " + table.user_name());
+      drop_tables(context, drop, sink);
+    }
+    throw;
+  }
+}
+
+WriteOutcome fill_directly(EngineContext& context, const catalog::TableInfo& table,
+                           const sql::Statement& insert, const sql::Statement& statement,
+                           const SqlParameters& parameters) {
+  DirectInsert write(sql::deparse(insert.node()), parameters);
+  try {
+    return run_direct_write(context, table.name, statement.text(), write);
+  } catch (const pg::ServerError& error) {
+    throw query_error(context, error, write.planned_text(), statement);
+  }
+}
+
+// Table and rows: both or nothing, where no worker has a part in it.
+void make_and_fill(EngineContext& context, const sql::QualifiedName& name, const TableDraft& draft,
+                   const std::string& query, const sql::Statement& statement,
+                   const SqlParameters& parameters, ResultSink& sink) {
+  std::optional<pg::EnclosingTransaction> all(std::in_place, context.main);
+  const auto table = create_table_from(context, name, draft, statement.source(), statement.text());
+  sql::Statement insert =
+      parse_generated(fmt::format("INSERT INTO {} {}", table->user_name(), query), statement);
+  if (insert_needs_staging(context, *table, insert)) {
+    all->commit();
+    all.reset();
+    return fill_staged(context, *table, insert, parameters, sink);
+  }
+  const WriteOutcome outcome = fill_directly(context, *table, insert, statement, parameters);
+  all->commit();
+  sink.done(fmt::format("SELECT {}", outcome.counts.inserted), outcome.version);
 }
 
 }  // namespace
@@ -99,18 +132,15 @@ void create_table_as(EngineContext& context, sql::Statement& statement,
   const std::string query = sql::deparse(create.query);
   const bool with_data = !create.into->skip_data;
   const TableDraft draft = draft_of(context, statement, *select, *create.into);
-  const auto table = create_table_from(context, name, draft, statement.source(), statement.text());
-  if (!with_data) return sink.done("CREATE TABLE AS", table->version);
+  if (!with_data) {
+    const auto table =
+        create_table_from(context, name, draft, statement.source(), statement.text());
+    return sink.done("CREATE TABLE AS", table->version);
+  }
   try {
-    fill_from(context, *table, query, statement, parameters, sink);
-  } catch (const Error& error) {
-    // What was staged may be resumed; anything else leaves no table behind.
-    if (context.main.is_alive() &&
-        (error.code() != ErrorCode::kInterrupted || !can_be_resumed(context, *table))) {
-      context.stop = std::stop_source();  // it has ended the statement; this is cleaning up
-      sql::Statement drop = sql::parse_statement("DROP TABLE " + table->user_name());
-      drop_tables(context, drop, sink);
-    }
+    make_and_fill(context, name, draft, query, statement, parameters, sink);
+  } catch (...) {
+    context.forget_catalog();
     throw;
   }
 }

@@ -122,11 +122,21 @@ class Interrupts(coppice.TestCase):
         self.assertEqual(self.home.value("SELECT count(*) FROM plain"), 0)
         self.home.sql("INSERT INTO plain VALUES (1, 'a')")
 
+    def makes(self):
+        """Another session has made a table and not committed it."""
+        query = ("SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' "
+                 "AND locktype = 'relation' AND pid <> pg_backend_pid()")  # fmt: skip
+        return self.home.value(query) > 0
+
     def test_a_table_made_from_a_query(self):
         self.interrupt("sql", "CREATE TABLE made AS SELECT i FROM generate_series(1, 40) AS i "
-                       "WHERE pg_sleep(1) IS NOT NULL", when=self.works)  # fmt: skip
+                       "WHERE pg_sleep(1) IS NOT NULL", when=self.makes)  # fmt: skip
+        killed = self.home.attempt("sql", "CREATE TABLE made AS SELECT 1 AS i",
+                                   environment={"COPPICE_CRASH_AT": "direct.before_commit"})  # fmt: skip
+        self.assertLess(killed.returncode, 0)
         self.home.sql("CREATE TABLE made AS SELECT 1 AS i")
         self.assertEqual(self.home.value("SELECT count(*) FROM made"), 1)
+        self.assertEqual(self.home.versions("made"), [0, 1])
 
     def test_a_fill(self):
         self.home.sql("DELETE FROM plain")
