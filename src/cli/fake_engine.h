@@ -46,7 +46,9 @@ class FakeEngine final : public Engine {
   }
   bool is_incomplete(std::string_view text) override {
     const bool quoting = std::count(text.begin(), text.end(), '\'') % 2 != 0;
-    return !trim(text).empty() && (quoting || !trim(text).ends_with(';'));
+    const bool open =
+        std::count(text.begin(), text.end(), '(') > std::count(text.begin(), text.end(), ')');
+    return !trim(text).empty() && (quoting || open || !trim(text).ends_with(';'));
   }
   std::vector<std::string> complete(std::string_view text) override {
     state_.calls.push_back("complete " + std::string(text));

@@ -96,7 +96,11 @@ void Shell::take_line(const std::string& line) {
 // semicolon ends nothing.
 bool Shell::is_quoting() {
   bool quoting = false;
-  guarded([&](ResultSink&) { quoting = session_.engine().is_incomplete(pending_ + "\n;"); });
+  // Open parentheses are closed first: they keep a semicolon from ending a statement, too.
+  const auto open = std::count(pending_.begin(), pending_.end(), '(');
+  const std::string closed =
+      pending_ + "\n" + std::string(static_cast<std::size_t>(open), ')') + ";";
+  guarded([&](ResultSink&) { quoting = session_.engine().is_incomplete(closed); });
   return quoting;
 }
 

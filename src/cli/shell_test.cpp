@@ -74,7 +74,7 @@ TEST(Shell, CommandsWorkWithinAStatementButNotWithinAQuote) {
   FakeState state;
   const Outcome outcome = invoke(state, {"shell"},
                                  "SELECT\n  \\d t\n1;\nSELECT '\n\\q\n';\nDELETE\n\\r\nSELECT 2;\n"
-                                 "DELETE FROM t\n\\q\n");
+                                 "DELETE FROM t WHERE (a = 1\n\\r\nDELETE FROM t\n\\q\n");
   EXPECT_EQ(outcome.code, 0) << outcome.errors;
   EXPECT_EQ(state.calls,
             (Calls{"describe t", "sql SELECT\n1;", "sql SELECT '\n\\q\n';", "sql SELECT 2;"}));
