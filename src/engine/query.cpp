@@ -54,18 +54,6 @@ bool names_media_type(sql::Statement& statement) {
   return found;
 }
 
-// width('street.jpg'): to the server a literal is whatever its own function of that name takes.
-std::string media_literal_hint(EngineContext& context, const sql::Statement& statement) {
-  auto* node = const_cast<sql::Node*>(statement.node());
-  for (const PgQuery__FuncCall* call : sql::collect_function_calls(node)) {
-    if (!exec::has_engine_name(*call, context.functions) || call->n_args == 0) continue;
-    if (!sql::string_value(call->args[0])) continue;
-    return fmt::format("for the engine function say of what kind the file is: {}('…'::image)",
-                       sql::function_name(*call).name);
-  }
-  return {};
-}
-
 // The server's own hint about arguments, and the nearest function of any kind.
 std::string function_hint(EngineContext& context, const pg::ServerError& error) {
   const std::string& primary = error.fields().primary;  // function lenght(text) does not exist
