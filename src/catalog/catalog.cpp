@@ -314,6 +314,16 @@ void Catalog::throw_unknown_table(const sql::QualifiedName& name) {
     throw Error(ErrorCode::kRefused, fmt::format("\"{}\" is a view, and a table is wanted", wanted),
                 "name the table that it reads; see: coppice lineage " + wanted);
   }
+  if (!connection_
+           .exec_params(
+               "SELECT to_regclass($1)",
+               {sql::QualifiedName{name.schema.empty() ? "public" : name.schema, name.name}.text()})
+           .is_null(0, 0)) {
+    throw Error(
+        ErrorCode::kRefused,
+        fmt::format("\"{}\" was not made by Coppice, and is only read here", wanted),
+        "change it by the program that it belongs to, or copy it: CREATE TABLE … AS SELECT");
+  }
   std::vector<std::string> names;
   const auto offer = [&](const sql::QualifiedName& known) {
     names.push_back(known.schema + "." + known.name);

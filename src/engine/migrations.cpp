@@ -18,10 +18,23 @@ namespace {
 // Any number that no other program is likely to use for pg_advisory_xact_lock.
 constexpr std::string_view kMigrationLock = "4850187129";
 
+// Throws when what failed is that the table of this name is somebody else's.
+void refuse_foreign_schema(const pg::ServerError& error) {
+  constexpr std::string_view kUndefinedColumn = "42703";
+  if (error.sqlstate() != kUndefinedColumn) return;
+  throw Error(ErrorCode::kRefused, "the database has a schema coppice that is not Coppice's",
+              "use a database of its own: CREATE DATABASE …");
+}
+
 std::string meta_value(pg::Connection& connection, const std::string& key) {
-  const pg::Result row =
-      connection.exec_params("SELECT value FROM coppice.meta WHERE key = $1", {key});
-  return row.rows() > 0 ? std::string(row.text(0, 0)) : std::string();
+  try {
+    const pg::Result row =
+        connection.exec_params("SELECT value FROM coppice.meta WHERE key = $1", {key});
+    return row.rows() > 0 ? std::string(row.text(0, 0)) : std::string();
+  } catch (const pg::ServerError& error) {
+    refuse_foreign_schema(error);
+    throw;
+  }
 }
 
 void set_meta(pg::Connection& connection, const std::string& key, const std::string& value) {
@@ -153,6 +166,7 @@ bool is_up_to_date(pg::Connection& connection) {
   } catch (const pg::ServerError& error) {
     constexpr std::string_view kUndefinedTable = "42P01";
     if (error.sqlstate() == kUndefinedTable) return false;
+    refuse_foreign_schema(error);
     throw;
   }
 }

@@ -358,6 +358,17 @@ class SharedServer(unittest.TestCase):
         self.assertEqual(home.value("SELECT id FROM s.t"), 1)
         self.assertEqual(home.value("SELECT count(*) FROM s.u"), 0)
 
+    def test_what_others_have_made_is_told_apart(self):
+        coppice.psql(self.url("plain"), "CREATE TABLE users (id int)")
+        home = self.make("plain")
+        self.assertEqual(home.rows("SELECT * FROM users"), [])
+        for text in ("INSERT INTO users VALUES (1)", "DROP TABLE users", "UPDATE users SET id = 1"):
+            self.assertIn("not made by Coppice", home.fail("sql", text, code=5))
+        coppice.psql(self.url("creator"), "CREATE SCHEMA coppice; CREATE TABLE coppice.meta (x int)")
+        other = Home(scratch_folder(self) / "home")
+        errors = other.fail("init", "--database", self.url("creator"), code=5)
+        self.assertIn("not Coppice's", errors)
+
     def test_a_second_home_of_a_database_says_where_its_media_must_be(self):
         self.make("plain").sql("CREATE TABLE t (id int)")
         home = Home(scratch_folder(self) / "home")
