@@ -287,7 +287,7 @@ BEGIN
 END $$;
 
 -- UPDATE … SET a[2] = x, a[1:2] = x, j['k'] = x: the whole new value. An UPDATE here writes new rows.
-CREATE FUNCTION coppice.with_element(in_array anyarray, in_at int[], in_value anyelement)
+CREATE FUNCTION coppice_store.with_element(in_array anyarray, in_at int[], in_value anyelement)
 RETURNS anyarray LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
   CASE cardinality(in_at)
@@ -300,14 +300,14 @@ BEGIN
   RETURN in_array;
 END $$;
 
-CREATE FUNCTION coppice.with_slice(in_array anyarray, in_from int, in_to int, in_value anyarray)
+CREATE FUNCTION coppice_store.with_slice(in_array anyarray, in_from int, in_to int, in_value anyarray)
 RETURNS anyarray LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
   in_array[in_from:in_to] := in_value;
   RETURN in_array;
 END $$;
 
-CREATE FUNCTION coppice.with_subscript(in_document jsonb, in_path text[], in_value jsonb)
+CREATE FUNCTION coppice_store.with_subscript(in_document jsonb, in_path text[], in_value jsonb)
 RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
   CASE cardinality(in_path)

@@ -26,7 +26,7 @@ sql::Node* array_of(sql::Arena& arena, const std::vector<sql::Node*>& items,
 }
 
 sql::Node* call(sql::Arena& arena, const char* function, std::vector<sql::Node*> arguments) {
-  return sql::make::function_call(arena, "coppice", function, arguments);
+  return sql::make::function_call(arena, "coppice_store", function, arguments);
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ using sql::as;
 
 constexpr std::string_view kThisOperation = "current_setting('coppice.op')::bigint";
 
-// A literal has no type yet; in UPDATE it takes the column's.
+// A literal has no type yet; in UPDATE it takes the column's, and so does ROW(…).
 bool is_untyped(const sql::Node* value) {
   if (as<PgQuery__ParamRef>(value) != nullptr) return true;
   const auto* constant = as<PgQuery__AConst>(value);
@@ -182,7 +182,7 @@ std::vector<Assignment> read_assignments(const TableInfo& table, const std::stri
       continue;
     }
     if (to_default) value = default_value(column, statement);
-    if (is_untyped(value)) {
+    if (is_untyped(value) || as<PgQuery__RowExpr>(value) != nullptr) {
       value = sql::make::type_cast(statement.arena(), value, catalog::assignment_type(column.type));
     }
     assignments.push_back({&column, value});
