@@ -52,8 +52,8 @@ class SandboxTest : public testing::TestWithParam<FileWall> {
     return child;
   }
 
-  // Every kernel of Debian has Landlock, but old container programs refuse it; the right to mount is
-  // refused in most containers.
+  // Every kernel of Debian has Landlock, but old container programs refuse it; the right to mount
+  // is refused in most containers.
   void SetUp() override {
     const FileWall wall = examine_child(with_program({"true"}), path("secret/file")).files;
     if (wall == GetParam()) return;
