@@ -159,7 +159,7 @@ void show_media_path(EngineContext& context, const std::string& value_or_column,
 
 void write_media(EngineContext& context, const std::string& value, int output_fd) {
   const MediaFile file = MediaFiles(context, {value}).open(value);
-  copy_bytes(context, file.path, output_fd, "write " + file.name);
+  copy_bytes(context, file.path, output_fd, file.name);
 }
 
 void export_media(EngineContext& context, const std::string& value_or_column,
