@@ -34,6 +34,10 @@ void GroupCommit::settle() {
   for (const Answer& answer : settled) sink_.done(answer.tag, answer.version);
 }
 
+void GroupCommit::settle_when_due() {
+  if (!held_.empty() && std::chrono::steady_clock::now() - oldest_ >= kLongestHold) settle();
+}
+
 void GroupCommit::begin_rows(std::span<const ResultColumn> columns) {
   settle();
   sink_.begin_rows(columns);
@@ -50,10 +54,8 @@ void GroupCommit::done(std::string_view tag, std::optional<std::int64_t> version
     sink_.done(tag, version);
     return;
   }
-  const auto now = std::chrono::steady_clock::now();
-  if (held_.empty()) oldest_ = now;
+  if (held_.empty()) oldest_ = std::chrono::steady_clock::now();
   held_.push_back({std::string(tag), version});
-  if (now - oldest_ >= kLongestHold) settle();
 }
 
 void GroupCommit::notice(std::string_view text) {

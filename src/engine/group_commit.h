@@ -3,7 +3,7 @@
 // Model    Inside a group the server does not wait for the disk at each commit, and what the
 //          statements say ("INSERT 0 1") is held back. settle() makes everything committed so far
 //          durable and then says it: nobody is told of a change that a power cut could undo.
-//          done() settles by itself when the oldest held answer is kLongestHold old. Whatever
+//          settle_when_due() does so once the oldest held answer is kLongestHold old. Whatever
 //          else is told (rows, notices) settles first, so the order stays.
 // Errors   When settling fails the connection is lost; what is still held may be lost too.
 // Threads  As the connection.
@@ -34,6 +34,7 @@ class GroupCommit final : public ResultSink {
   // Each commit waits by itself again.
   void end();
   void settle();
+  void settle_when_due();
   // How many answers are held back.
   std::size_t held() const { return held_.size(); }
 

@@ -236,6 +236,7 @@ class Script {
       follows_short_write_ = joins;
       run_statement({context_, statement, parameters_, commits_});
       ++done_;
+      commits_.settle_when_due();
     } catch (const Error& error) {
       if (done_ == 0) throw;
       throw Error(error.code(), in_first_line(error.message(), what_is_done()), error.hint());
