@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/context.h"
+#include "engine/engine.h"
 
 namespace coppice::engine {
 
@@ -34,6 +35,21 @@ class DirectWrite {
   // The SQL that plan() made, to tell where in the user's text an error lies.
   virtual std::string_view planned_text() const = 0;
   virtual bool changes_schema() const { return false; }
+};
+
+// One whose plan is made from the text of a statement and its parameters.
+class StatementWrite : public DirectWrite {
+ public:
+  // `parameters` is borrowed.
+  StatementWrite(std::string text, const SqlParameters& parameters)
+      : text_(std::move(text)), parameters_(parameters) {}
+
+  std::string_view planned_text() const override { return planned_; }
+
+ protected:
+  std::string text_;
+  const SqlParameters& parameters_;
+  std::string planned_;
 };
 
 struct WriteOutcome {

@@ -4,7 +4,6 @@
 #include <memory>
 
 #include "engine/direct_write.h"
-#include "engine/engine.h"
 #include "sql/parse.h"
 
 namespace coppice::engine {
@@ -15,10 +14,9 @@ std::vector<const catalog::ColumnInfo*> prepare_insert_columns(EngineContext& co
                                                                const catalog::TableInfo& table,
                                                                sql::Statement& statement);
 
-class DirectInsert final : public DirectWrite {
+class DirectInsert final : public StatementWrite {
  public:
-  DirectInsert(std::string text, const SqlParameters& parameters)
-      : text_(std::move(text)), parameters_(parameters) {}
+  using StatementWrite::StatementWrite;
 
   std::string_view kind() const override { return "insert"; }
   void plan(EngineContext& context, const catalog::TableInfo& table) override;
@@ -26,12 +24,8 @@ class DirectInsert final : public DirectWrite {
              const std::vector<std::int64_t>& only_rows_of, catalog::RowCounts& counts) override;
   bool replaces_rows() const override { return false; }
   void emit(EngineContext& context, ResultSink& sink) override;
-  std::string_view planned_text() const override { return planned_; }
 
  private:
-  std::string text_;
-  const SqlParameters& parameters_;
-  std::string planned_;
   std::vector<pg::Parameter> values_;
   bool returns_rows_ = false;
   std::optional<pg::Result> returned_;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "engine/direct_write.h"
-#include "engine/engine.h"
 #include "sql/parse.h"
 
 namespace coppice::engine {
@@ -21,10 +20,10 @@ std::vector<Assignment> read_assignments(const catalog::TableInfo& table, const 
                                          sql::Statement& statement, std::size_t count,
                                          sql::Node** items);
 
-class DirectUpdate final : public DirectWrite {
+// Its planned text takes one more parameter: the operations whose rows to look at again.
+class DirectUpdate final : public StatementWrite {
  public:
-  DirectUpdate(std::string text, const SqlParameters& parameters)
-      : text_(std::move(text)), parameters_(parameters) {}
+  using StatementWrite::StatementWrite;
 
   std::string_view kind() const override { return "update"; }
   void plan(EngineContext& context, const catalog::TableInfo& table) override;
@@ -32,23 +31,18 @@ class DirectUpdate final : public DirectWrite {
              const std::vector<std::int64_t>& only_rows_of, catalog::RowCounts& counts) override;
   bool replaces_rows() const override { return true; }
   void emit(EngineContext& context, ResultSink& sink) override;
-  std::string_view planned_text() const override { return planned_; }
 
  private:
-  std::string text_;
-  const SqlParameters& parameters_;
-  std::string planned_;  // takes one more parameter: the operations whose rows to look at again
   std::string compute_;  // for the setting coppice.compute
   std::vector<pg::Parameter> values_;
   bool returns_rows_ = false;
   std::vector<pg::Result> returned_;
 };
 
-class DirectDelete final : public DirectWrite {
+// The text is a DELETE, or a TRUNCATE of one table.
+class DirectDelete final : public StatementWrite {
  public:
-  // `text` is a DELETE, or a TRUNCATE of one table.
-  DirectDelete(std::string text, const SqlParameters& parameters)
-      : text_(std::move(text)), parameters_(parameters) {}
+  using StatementWrite::StatementWrite;
 
   std::string_view kind() const override { return "delete"; }
   void plan(EngineContext& context, const catalog::TableInfo& table) override;
@@ -56,12 +50,8 @@ class DirectDelete final : public DirectWrite {
              const std::vector<std::int64_t>& only_rows_of, catalog::RowCounts& counts) override;
   bool replaces_rows() const override { return true; }
   void emit(EngineContext& context, ResultSink& sink) override;
-  std::string_view planned_text() const override { return planned_; }
 
  private:
-  std::string text_;
-  const SqlParameters& parameters_;
-  std::string planned_;
   std::vector<pg::Parameter> values_;
   std::vector<std::string> restarted_;  // sequences, by TRUNCATE … RESTART IDENTITY
   bool returns_rows_ = false;

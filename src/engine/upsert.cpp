@@ -207,7 +207,7 @@ void DirectUpsert::plan_update(const TableInfo& table, sql::Statement& statement
 }
 
 pg::Result DirectUpsert::run(EngineContext& context, const std::string& sql) {
-  running_ = sql;
+  planned_ = sql;
   return context.main.exec_params(sql, {});
 }
 

@@ -9,15 +9,13 @@
 
 #include "engine/conflict_target.h"
 #include "engine/direct_write.h"
-#include "engine/engine.h"
 #include "sql/parse.h"
 
 namespace coppice::engine {
 
-class DirectUpsert final : public DirectWrite {
+class DirectUpsert final : public StatementWrite {
  public:
-  DirectUpsert(std::string text, const SqlParameters& parameters)
-      : text_(std::move(text)), parameters_(parameters) {}
+  using StatementWrite::StatementWrite;
 
   std::string_view kind() const override { return "insert"; }
   void plan(EngineContext& context, const catalog::TableInfo& table) override;
@@ -26,7 +24,6 @@ class DirectUpsert final : public DirectWrite {
   // The rows that it replaces are locked when they are read.
   bool replaces_rows() const override { return false; }
   void emit(EngineContext& context, ResultSink& sink) override;
-  std::string_view planned_text() const override { return running_; }
 
  private:
   void plan_source(EngineContext& context, const catalog::TableInfo& table,
@@ -35,14 +32,12 @@ class DirectUpsert final : public DirectWrite {
   void plan_conflicts(const catalog::TableInfo& table, const ConflictTarget& target);
   void plan_update(const catalog::TableInfo& table, sql::Statement& statement);
   void plan_returning(const catalog::TableInfo& table, sql::Statement& statement);
+  // Makes `sql` the planned text: there an error would lie.
   pg::Result run(EngineContext& context, const std::string& sql);
   void load(EngineContext& context, const catalog::Operation& operation);
   void refuse_twice(EngineContext& context);
 
-  std::string text_;
-  const SqlParameters& parameters_;
   std::string alias_;
-  std::string running_;  // the statement that is sent, to tell where an error lies
   std::vector<std::string> make_;
   bool computes_excluded_ = false;
   std::string load_, twice_, lock_, insert_, waiting_, update_, returning_;
