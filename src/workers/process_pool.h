@@ -8,7 +8,8 @@
 // Sandbox  A worker runs as `account` (when we are root), with a cleared environment, without
 //          network, without new privileges, under an address-space limit, and dies with us. It may
 //          write in the media folder, read `readable_folders` and what programs need of the system,
-//          and reaches no other file, socket or process (docs/decisions/0004-worker-sandbox.md).
+//          and reaches other files and sockets as little as the machine allows
+//          (docs/decisions/0004-worker-sandbox.md says what is left).
 // Threads  Every method may be called from any thread. Workers are started by a thread of the
 //          pool's own, because "dies with its parent" follows the thread that started a process.
 // Errors   Throws kUnavailable with its last words when the program dies at start again and again,

@@ -52,7 +52,9 @@ class SandboxedPoolTest : public testing::Test {
     ASSERT_EQ(::listen(socket_.get(), 1), 0);
   }
 
-  // Whether this machine lets a child have a wall around files.
+  // Whether this machine lets a child have a wall around files. Where none is possible (old
+  // container programs) there is nothing to test; tests/allowed_skips names the two tests,
+  // sandbox_test.py checks that doctor warns there.
   bool has_walls() const {
     ChildOptions child;
     child.argv = options_.argv;
