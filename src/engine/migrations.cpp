@@ -82,10 +82,16 @@ void grant_reader(pg::Connection& connection) {
   }
 }
 
-void create_catalog(pg::Connection& connection) {
-  connection.exec(std::string(catalog::schema_text()));
+// From `format` (0: there is no catalog) to that of this program.
+void upgrade_catalog(pg::Connection& connection, int format) {
+  if (format == kCatalogFormat) return;
+  for (int next = format + 1; next <= kCatalogFormat; ++next) {
+    connection.exec(std::string(catalog::schema_text(next)));
+  }
   set_meta(connection, "format", std::to_string(kCatalogFormat));
-  if (ensure_reader_role(connection)) grant_reader(connection);
+  const bool has_reader =
+      format == 0 ? ensure_reader_role(connection) : reader_has_rights(connection);
+  if (has_reader) grant_reader(connection);
 }
 
 std::string stubs_digest(const std::string& stubs) { return to_hex(sha256(stubs)); }
@@ -149,7 +155,7 @@ std::optional<int> catalog_format(pg::Connection& connection) {
       "WHERE n.nspname = 'coppice' AND c.relname = 'meta')");
   if (!found.boolean(0, 0)) return std::nullopt;
   const std::string text = meta_value(connection, "format");
-  return text.empty() ? 0 : parse_format(text);
+  return parse_format(text);
 }
 
 bool is_up_to_date(pg::Connection& connection) {
@@ -177,7 +183,9 @@ bool migrate(pg::Connection& connection) {
   if (const std::optional<int> before = catalog_format(connection)) check_format(*before);
   pg::Transaction transaction(connection);
   connection.exec(fmt::format("SELECT pg_advisory_xact_lock({})", kMigrationLock));
-  if (!catalog_format(connection)) create_catalog(connection);
+  const int format = catalog_format(connection).value_or(0);
+  check_format(format);
+  upgrade_catalog(connection, format);
   if (meta_value(connection, "stubs") != stubs_digest(stubs)) {
     connection.exec(stubs);
     set_meta(connection, "stubs", stubs_digest(stubs));

@@ -6,11 +6,12 @@
 #include <optional>
 #include <string>
 
+#include "catalog/schema.h"
 #include "pg/connection.h"
 
 namespace coppice::engine {
 
-inline constexpr int kCatalogFormat = 1;
+using catalog::kCatalogFormat;
 
 // The role that users' queries run as; the same for every home of a server.
 inline constexpr std::string_view kReaderRole = "coppice_reader";

@@ -23,13 +23,25 @@ struct Parameter {
       default_sql;  // an SQL literal: "85", "'webp'"; parameters with defaults come last
 };
 
+struct IteratorColumn {
+  std::string name;
+  ValueType type;
+};
+
 struct Signature {
   std::string id;    // "resize(image,bigint,bigint)": name and parameter types, unique
   std::string name;  // "resize"
   std::vector<Parameter> parameters;
   ValueType result;
+  // Of an iterator: what each of its rows has after `pos`, its number from 0. The value that a
+  // worker gives is a jsonb array of objects with these keys, in the order of the rows; `result` is
+  // kJson.
+  std::vector<IteratorColumn> columns;
   Volatility volatility = Volatility::kImmutable;
   std::string summary;  // one line: what it gives, shapes and units
+
+  // It turns one value into many rows: only in the FROM of a materialized view.
+  bool is_iterator() const { return !columns.empty(); }
 };
 
 std::span<const Signature> builtin_signatures();

@@ -1,0 +1,1 @@
+-- Catalog format 2: pipelines. Run on format 1, as a whole, in the transaction that migrates.
