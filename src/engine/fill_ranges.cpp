@@ -50,6 +50,13 @@ class Filler {
     std::int64_t row = 0;
   };
 
+  // A transaction for a range that is walked by the index on (_from, _row). The planner's
+  // statistics are of before the fill, by which every index looks small: it would read all of one
+  // for each range.
+  void walk_by_index() {
+    context_.main.exec("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off");
+  }
+
   std::string rows_to_do() const {
     return fmt::format("_to = {} AND (_from, _row) > ({}, {}) AND _from <= {}",
                        catalog::kCurrentText, position_.after_from, position_.after_row,
@@ -83,6 +90,17 @@ class Filler {
     context_.check_stop();
   }
 
+  // rows_to_do() up to a row. Within one operation it is said column by column: the server goes on
+  // to the end of the index behind an upper bound of (_from, _row).
+  std::string rows_up_to(const Bound& end) const {
+    if (end.from != position_.after_from) {
+      return fmt::format("{0} AND (_from, _row) <= ({1}, {2}) AND _from <= {1}", rows_to_do(),
+                         end.from, end.row);
+    }
+    return fmt::format("_to = {} AND _from = {} AND _row > {} AND _row <= {}",
+                       catalog::kCurrentText, end.from, position_.after_row, end.row);
+  }
+
   // The last row of the next range of `rows` rows; nullopt when there are no rows left.
   std::optional<Bound> range_end(int rows) {
     const pg::Result range = context_.main.exec(
@@ -95,9 +113,14 @@ class Filler {
 
   void fill_by_sql() {
     const BoundExpression bound = bind_column_expression(context_, table_, column_);
-    while (const auto end = range_end(kRowsPerRange)) {
-      reach_crash_point("fill.range_computed");
+    for (;;) {
       pg::Transaction transaction(context_.main);
+      walk_by_index();
+      // A range that a crash of the server takes back is computed again; publishing waits for all.
+      context_.main.exec("SET LOCAL synchronous_commit = off");
+      const std::optional<Bound> end = range_end(kRowsPerRange);
+      if (!end) return;
+      reach_crash_point("fill.range_computed");
       const std::int64_t rows = fill_range(bound.store_sql, *end);
       advance(*end, rows);
       transaction.commit();
@@ -107,8 +130,7 @@ class Filler {
 
   // One statement for the range; when a row fails, halves of it, down to that row.
   std::int64_t fill_range(const std::string& expression, const Bound& end) {
-    const std::string condition =
-        fmt::format("{} AND (_from, _row) <= ({}, {})", rows_to_do(), end.from, end.row);
+    const std::string condition = rows_up_to(end);
     pg::Savepoint savepoint(context_.main);
     try {
       const pg::Result updated =
@@ -190,11 +212,19 @@ class Filler {
         fmt::format("_from, _row{}, {}", naming, rounds[0].plan.select_list());
     for (;;) {
       const pg::Result rows =
-          context_.main.exec(fmt::format("SELECT {} FROM {} WHERE {} ORDER BY _from, _row LIMIT {}",
-                                         fields, from, rows_to_do(), kRowsPerBatch));
+          next_rows(fmt::format("SELECT {} FROM {} WHERE {} ORDER BY _from, _row LIMIT {}", fields,
+                                from, rows_to_do(), kRowsPerBatch));
       if (rows.rows() == 0) return;
       store_batch(rows, compute_batch(rows, rounds[0]));
     }
+  }
+
+  pg::Result next_rows(const std::string& query) {
+    pg::Transaction transaction(context_.main);
+    walk_by_index();
+    pg::Result rows = context_.main.exec(query);
+    transaction.commit();
+    return rows;
   }
 
   ComputedBatch compute_batch(const pg::Result& rows, const ComputeRound& round) {

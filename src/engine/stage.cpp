@@ -176,13 +176,17 @@ std::size_t Stage::compute_rounds(const TableInfo& table,
       static_cast<std::int64_t>(rounds.size()));
   for (std::size_t number = 0; number < rounds.size(); ++number) {
     const ComputeRound& round = rounds[number];
-    const std::string query =
-        fmt::format("SELECT _n, _row{}, {} FROM {} WHERE _round = {} ORDER BY _n LIMIT {}", names,
-                    round.plan.select_list(), from, first_round + number, kRowsPerBatch);
+    // From the last row on: the rows before it are done, and their old versions would have to be
+    // stepped over each time.
+    const std::string query = fmt::format(
+        "SELECT _n, _row{}, {} FROM {} WHERE _round = {} AND _n > $1 ORDER BY _n LIMIT {}", names,
+        round.plan.select_list(), from, first_round + number, kRowsPerBatch);
+    std::int64_t last = 0;
     for (;;) {
       context_.check_stop();
-      const pg::Result rows = context_.main.exec(query);
+      const pg::Result rows = context_.main.exec_params(query, {std::to_string(last)});
       if (rows.rows() == 0) break;
+      last = rows.integer(rows.rows() - 1, 0);
       exec::TextBatch batch;
       batch.row_count = static_cast<std::size_t>(rows.rows());
       const int first = 2 + static_cast<int>(naming.size());
