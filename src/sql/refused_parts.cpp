@@ -158,6 +158,14 @@ Found refused_create_as(const PgQuery__CreateTableAsStmt& create) {
   return std::nullopt;
 }
 
+// A statement that changes settings while it runs could change what its own rows are taken for.
+Found refused_call(const PgQuery__FuncCall& call) {
+  if (call.n_funcname == 0) return std::nullopt;
+  const auto* name = as<PgQuery__String>(call.funcname[call.n_funcname - 1]);
+  if (name == nullptr || std::string_view(name->sval) != "set_config") return std::nullopt;
+  return refuse("set_config()", "use a statement of its own: SET name = value", call.location);
+}
+
 // The first refusal in one message itself, whatever stands around it.
 Found refused_message(Message& message) {
   if (auto* select = as<PgQuery__SelectStmt>(message)) {
@@ -178,6 +186,7 @@ Found refused_message(Message& message) {
   if (auto* into = as<PgQuery__IntoClause>(message)) return refused_into(*into);
   if (auto* column = as<PgQuery__ColumnDef>(message)) return refused_column(*column);
   if (auto* create = as<PgQuery__CreateTableAsStmt>(message)) return refused_create_as(*create);
+  if (auto* call = as<PgQuery__FuncCall>(message)) return refused_call(*call);
   if (auto* like = as<PgQuery__TableLikeClause>(message)) {
     return refuse("LIKE in CREATE TABLE",
                   "name the columns, or use CREATE TABLE new AS TABLE old WITH NO DATA",
