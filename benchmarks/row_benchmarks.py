@@ -1,6 +1,7 @@
 """Rows: loading, reading back, single inserts, fills, reverts, publishing, status."""
 
 import re
+import statistics
 import subprocess
 import threading
 import time
@@ -278,7 +279,8 @@ class LockProber(threading.Thread):
         self._longest = 0.0
 
     def run(self):
-        self._process.stdin.write("\\timing on\n")
+        # The wait for the lock, not for the disk: that of this commit is not what is asked.
+        self._process.stdin.write("SET synchronous_commit = off;\n\\timing on\n")
         while not self._ended.is_set():
             self._process.stdin.write(self._probe)
             self._process.stdin.flush()
@@ -305,7 +307,7 @@ class Status(HomeBenchmark):
 
     def ours(self):
         self.expect(self.home.status()["home"], str(self.home.folder), "home")
-        return 1000 * min(self.timed("status", "--json") for _ in range(5))
+        return 1000 * statistics.median(self.timed("status", "--json") for _ in range(5))
 
 
 def owner_url(url):

@@ -22,6 +22,7 @@ using catalog::ColumnInfo;
 using catalog::ConstraintInfo;
 using catalog::TableInfo;
 
+constexpr std::int64_t kRowsFlushedEarly = 10'000;
 constexpr int kRowsPerBatch = 512;  // what a kill may cost
 
 std::string physical_columns(const TableInfo& table, std::string_view prefix) {
@@ -35,6 +36,12 @@ std::string physical_columns(const TableInfo& table, std::string_view prefix) {
 bool is_base(const TableInfo& table, const std::vector<std::int64_t>& ids) {
   return std::none_of(ids.begin(), ids.end(),
                       [&](std::int64_t id) { return table.column_by_id(id)->computed(); });
+}
+
+// Makes all that any session has logged so far durable, as a commit does: the commit that follows
+// then waits for little, and holds the tree's lock for as little.
+void flush_log(pg::Connection& other) {
+  other.exec("SELECT pg_logical_emit_message(true, 'coppice', '')");
 }
 
 }  // namespace
@@ -297,6 +304,7 @@ Stage::Published Stage::publish(const std::string& returning, const std::string&
           .integer(0, 0);
   main.exec("DROP TABLE " + name_);
   reach_crash_point("publish.rows_moved");
+  if (result.counts.changed() >= kRowsFlushedEarly) flush_log(context_.origin());
   result.version = context_.log.publish(operation_, result.counts, false, false).version;
   reach_crash_point("publish.before_commit");
   transaction.commit();
