@@ -130,6 +130,9 @@ bool is_of_column(ValueType result, const ColumnInfo& column) {
       return type == "text" || type == "character varying";
     case ValueType::kJson:
       return type == "jsonb" || type == "json";
+    case ValueType::kFloatArray:
+    case ValueType::kRealArray:
+      return type == "double precision[]" || type == "real[]";
     default:
       return column.media_kind().has_value();
   }

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "catalog/expressions.h"
 #include "engine/bound_expression.h"
+#include "engine/function_use.h"
 #include "engine/statement_tools.h"
 
 namespace coppice::engine {
@@ -94,6 +95,7 @@ ComputedBatch compute_round(EngineContext& context, const TableInfo& table,
       }
       const auto& failure = std::get<CellFailure>(results[i][row]);
       if (column.on_error == catalog::OnError::kAbort) {
+  note_functions_used(context, table, round.columns);
         throw Error(
             ErrorCode::kComputation,
             fmt::format("computed column \"{}\" of {} failed for {}: {} ({})", column.name,

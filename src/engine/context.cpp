@@ -9,11 +9,13 @@
 
 #include "base/process.h"
 #include "config/config.h"
+#include "engine/function_pools.h"
 #include "engine/reference_pool.h"
 #include "media/cache.h"
 #include "net/http_client.h"
 #include "pg/server_account.h"
 #include "workers/process_pool.h"
+#include "workers/routing_pool.h"
 
 namespace coppice::engine {
 namespace {
@@ -58,7 +60,7 @@ EngineContext::EngineContext(const Config& configuration, DatabaseAddress databa
       catalog(main),
       log(main, current_author()),
       media(configuration.home() / "media", worker_account(configuration), Durable::kWhenAsked),
-      functions(builtin_signatures()) {}
+      functions(user_functions.table()) {}
 
 EngineContext::~EngineContext() = default;
 
@@ -81,10 +83,21 @@ pg::Connection& EngineContext::origin() {
 
 FunctionPool& EngineContext::pool() {
   if (pool_ == nullptr) {
-    pool_ = std::make_unique<ReferencePool>(
-        *this, std::make_unique<ProcessPool>(function_worker_options(config)));
+    builtin_pool_ = std::make_unique<ProcessPool>(function_worker_options(config));
+    user_pools_ = std::make_unique<FunctionPools>(config, media);
+    const auto route = [this](const std::string& id) -> FunctionPool& {
+      const UserFunction* const function = user_functions.find(id);
+      return function == nullptr ? *builtin_pool_ : user_pools_->pool_for(*function);
+    };
+    pool_ = std::make_unique<ReferencePool>(*this, std::make_unique<RoutingPool>(route));
   }
   return *pool_;
+}
+
+void EngineContext::refresh_functions() {
+  if (!user_functions.refresh(main)) return;
+  functions = user_functions.table();
+  if (user_pools_ != nullptr) user_pools_->forget(user_functions);
 }
 
 UrlCache* EngineContext::url_cache() {
@@ -120,7 +133,7 @@ ProcessPoolOptions function_worker_options(const Config& config) {
   options.media_folder = config.home() / "media";
   // Made now: what is not there when a worker starts stays out of its reach.
   const MediaStore cache(config.home() / "cache", worker_account(config));
-  options.readable_folders = {cache.folder() / "sha256"};
+  options.reachable = {{cache.folder() / "sha256", FileAccess::kRead}};
   options.account = worker_account(config);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   options.memory_limit_bytes = static_cast<std::uint64_t>(config.integer("workers.memory_mb"))

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "catalog/operations.h"
 #include "engine/lazy_connection.h"
 #include "engine/result_sink.h"
+#include "engine/user_function.h"
 #include "exec/functions.h"
 #include "media/store.h"
 #include "pg/connection.h"
@@ -33,6 +35,8 @@ struct ProcessPoolOptions;
 class UrlCache;
 
 namespace engine {
+
+class FunctionPools;
 
 // How the home's database is reached.
 struct DatabaseAddress {
@@ -52,7 +56,9 @@ struct EngineContext {
   catalog::Catalog catalog;
   catalog::OperationLog log;
   MediaStore media;
-  exec::FunctionTable functions;
+  UserFunctions user_functions;
+  exec::FunctionTable functions;          // the built-in ones and those
+  std::set<std::string> functions_noted;  // by this process (engine/function_use.h)
   std::stop_source stop;
   const catalog::Operation* writing = nullptr;  // set by a WritingScope (engine/references.h)
 
@@ -68,11 +74,15 @@ struct EngineContext {
   // the database end with kInterrupted.
   void request_stop() noexcept;
   void forget_catalog() { catalog.forget(); }
+  // Reads the users' functions again if anybody has changed them. Not while a statement is planned.
+  void refresh_functions();
 
  private:
   LazyConnection reader_;
   LazyConnection side_;
   LazyConnection origin_;
+  std::unique_ptr<FunctionPool> builtin_pool_;
+  std::unique_ptr<FunctionPools> user_pools_;
   std::unique_ptr<FunctionPool> pool_;
   SystemClock clock_;
   std::unique_ptr<HttpClient> http_;

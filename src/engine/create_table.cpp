@@ -297,3 +297,4 @@ void drop_schemas(EngineContext& context, sql::Statement& statement, ResultSink&
 }
 
 }  // namespace coppice::engine
+    refuse_schema_with_functions(context, name);

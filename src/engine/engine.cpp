@@ -111,7 +111,7 @@ class HomeEngine final : public Engine {
       engine::discard_job(begin(), id, sink);
     }
   }
-  void functions(ResultSink& sink) override { engine::list_functions(sink); }
+  void functions(ResultSink& sink) override { engine::list_functions(begin(), sink); }
   void media_path(const std::string& value_or_column, ResultSink& sink) override {
     engine::show_media_path(begin(), value_or_column, sink);
   }
@@ -134,6 +134,7 @@ class HomeEngine final : public Engine {
   // A stop that was asked for ended the verb that ran then, not the next one.
   EngineContext& begin() {
     if (context_->stop.stop_requested()) context_->stop = std::stop_source();
+    context_->refresh_functions();
     return *context_;
   }
 

@@ -1,10 +1,11 @@
-// The list of engine functions, from the same table as their stubs in PostgreSQL.
+// The list of engine functions: those of users with what is stale about them, and the built-in
+// ones.
 #pragma once
 
-#include "engine/result_sink.h"
+#include "engine/context.h"
 
 namespace coppice::engine {
 
-void list_functions(ResultSink& sink);
+void list_functions(EngineContext& context, ResultSink& sink);
 
 }  // namespace coppice::engine

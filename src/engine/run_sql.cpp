@@ -9,6 +9,7 @@
 #include "engine/alter_table.h"
 #include "engine/copy.h"
 #include "engine/create_table.h"
+#include "engine/create_function.h"
 #include "engine/create_table_as.h"
 #include "engine/group_commit.h"
 #include "engine/indexes.h"
@@ -209,6 +210,13 @@ bool is_short_write(sql::Statement& statement) {
   switch (sql::classify(statement).kind) {
     case StatementKind::kInsert: {
       const auto* source =
+    case StatementKind::kCreateFunction:
+      create_function(run.context, run.statement, run.sink);
+      return done(as<PgQuery__DefineStmt>(run.statement.node()) ? "CREATE AGGREGATE"
+                                                                : "CREATE FUNCTION");
+    case StatementKind::kDropFunction:
+      drop_functions(run.context, run.statement, run.sink);
+      return done(sql::kind_name(kind));
           as<PgQuery__SelectStmt>(as<PgQuery__InsertStmt>(statement.node())->select_stmt);
       return source == nullptr || source->n_values_lists > 0;
     }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/bound_expression.h"
+#include "engine/create_function.h"
 #include "engine/migrations.h"
 #include "engine/query.h"
 #include "engine/schema_change.h"
@@ -188,12 +189,14 @@ void comment(EngineContext& context, sql::Statement& statement) {
       node.objtype = PG_QUERY__OBJECT_TYPE__OBJECT_VIEW;
       break;
     }
+    case PG_QUERY__OBJECT_TYPE__OBJECT_FUNCTION:
+      return comment_on_function(context, statement);
     case PG_QUERY__OBJECT_TYPE__OBJECT_VIEW:
     case PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA:
       break;
     default:
       throw statement.error(ErrorCode::kUnsupported, -1,
-                            "comments can be made on tables, columns, views and schemas");
+                            "comments can be made on tables, columns, views, schemas and functions");
   }
   try {
     context.main.exec(sql::deparse(statement.node()));

@@ -195,9 +195,9 @@ std::string unknown_function_hint(const pg::ServerError& error, const FunctionTa
   if (error.sqlstate() != kUndefinedFunction || !message.starts_with(kBefore)) return {};
   std::string name = message.substr(kBefore.size(), message.find('(') - kBefore.size());
   if (const auto dot = name.rfind('.'); dot != std::string::npos) name.erase(0, dot + 1);
-  if (!functions.contains(name)) return did_you_mean(name, functions.names());
+  if (!functions.contains({"", name})) return did_you_mean(name, functions.names());
   std::vector<std::string> texts;
-  for (const Signature* const signature : functions.overloads(name)) {
+  for (const Signature* const signature : functions.overloads({"", name})) {
     texts.push_back(printed_signature(*signature));
   }
   return "The engine function is " + join(texts, ", ") + ".";

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "exec/arrays.h"
 
 namespace coppice::exec {
 namespace {
@@ -54,6 +55,8 @@ std::optional<Value> number_value(const PgQuery__AConst& constant, ValueType typ
                                                 text, sql_type_name(type)));
 }
 
+}  // namespace
+
 double float_from_text(std::string_view text) {
   if (text == "NaN") return std::numeric_limits<double>::quiet_NaN();
   if (text == "Infinity") return std::numeric_limits<double>::infinity();
@@ -63,8 +66,11 @@ double float_from_text(std::string_view text) {
   return *number;
 }
 
-// As PostgreSQL's float8out: the shortest digits, scientific from 1e+15 and below 1e-04.
-std::string float_text(double number) {
+namespace {
+
+// The shortest digits of a double or float.
+template <class Number>
+std::string shortest_text(Number number) {
   if (std::isnan(number)) return "NaN";
   if (std::isinf(number)) return number > 0 ? "Infinity" : "-Infinity";
   std::array<char, 64> buffer;
@@ -75,7 +81,8 @@ std::string float_text(double number) {
   };
   const std::string scientific = write(std::chars_format::scientific);
   const int exponent = std::stoi(scientific.substr(scientific.find('e') + 1));
-  return exponent < -4 || exponent >= 15 ? scientific : write(std::chars_format::fixed);
+  constexpr int kFixedDigits = std::numeric_limits<Number>::digits10;
+  return exponent < -4 || exponent >= kFixedDigits ? scientific : write(std::chars_format::fixed);
 }
 
 // Media and text may stand for each other: a function's result type decides what the text is.
@@ -85,7 +92,12 @@ bool holds_text(ValueType type) {
 
 }  // namespace
 
+// As PostgreSQL's float8out: scientific from 1e+15 and below 1e-04; float4out: from 1e+06.
+std::string float_text(double number) { return shortest_text(number); }
+std::string float_text(float number) { return shortest_text(number); }
+
 std::string sql_name_of(ValueType type) {
+  if (type == ValueType::kFloatArray) return "double precision[]";
   return type == ValueType::kFloat ? "double precision" : sql_type_name(type);
 }
 
@@ -125,6 +137,8 @@ Value value_from_text(std::string_view text, ValueType type) {
     value.integer = *integer;
   } else if (type == ValueType::kFloat) {
     value.number = float_from_text(text);
+  } else if (is_array(type)) {
+    value.text = array_from_text(text, type);
   } else {
     value.text = text;
   }
@@ -143,6 +157,7 @@ std::variant<std::optional<std::string>, CellFailure> text_from_value(const Valu
     return std::optional<std::string>(value.boolean ? "t" : "f");
   if (value.type == ValueType::kInteger) return std::optional(std::to_string(value.integer));
   if (value.type == ValueType::kFloat) return std::optional(float_text(value.number));
+  if (is_array(value.type)) return std::optional(array_text(value));
   COPPICE_ASSERT(holds_text(value.type));
   if (const auto at = first_invalid_utf8(value.text)) {
     return CellFailure{"encoding",

@@ -19,7 +19,13 @@ std::string sql_name_of(ValueType type);
 // that PostgreSQL had better convert ('7'::bigint, 3.7 as bigint).
 std::optional<Value> constant_value(const sql::Node* node, ValueType type);
 
-// From PostgreSQL's text form. Throws kInternal when the text is not of that type.
+// Between numbers and PostgreSQL's text form. float_from_text throws kInternal for other texts.
+double float_from_text(std::string_view text);
+std::string float_text(double number);
+std::string float_text(float number);
+
+// From PostgreSQL's text form. Throws kInternal when the text is not of that type, kType for an
+// array that workers do not take.
 Value value_from_text(std::string_view text, ValueType type);
 
 // To PostgreSQL's text form. A CellFailure of type "type" when the value is not of the type that

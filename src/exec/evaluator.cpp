@@ -48,7 +48,13 @@ ArgumentCell FragmentStepRunner::argument(const StepArgument& argument, std::siz
   const OutputCell& source = cell(argument.column, row);
   if (const auto* failure = std::get_if<CellFailure>(&source)) return *failure;
   const TextCell& text = std::get<TextCell>(source);
-  return text ? value_from_text(*text, argument.type) : Value{};
+  if (!text) return Value{};
+  try {
+    return value_from_text(*text, argument.type);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kType) throw;
+    return CellFailure{"type", error.message()};
+  }
 }
 
 std::optional<OutputCell> FragmentStepRunner::known_result(const PlannedFragment& fragment,

@@ -10,18 +10,32 @@ namespace {
 
 constexpr std::size_t kMaxIdentifierBytes = 63;  // NAMEDATALEN - 1
 constexpr std::size_t kDigestDigits = 16;
+constexpr std::string_view kPublic = "public";
 
 }  // namespace
 
 FunctionTable::FunctionTable(std::span<const Signature> signatures,
                              std::set<std::string, std::less<>> server_names)
     : server_names_(std::move(server_names)) {
-  for (const Signature& signature : signatures) {
-    overloads_[signature.name].push_back(&signature);
-    const bool is_new = by_stub_.emplace(stub_name(signature), &signature).second;
-    COPPICE_ASSERT(is_new);
+  for (const Signature& signature : signatures) add(signature);
+}
+
+FunctionTable::FunctionTable(const std::vector<const Signature*>& of_users)
+    : FunctionTable(builtin_signatures()) {
+  for (const Signature* const signature : of_users) add(*signature);
+}
+
+void FunctionTable::add(const Signature& signature) {
+  const bool builtin = signature.schema.empty();
+  std::vector<const Signature*>& overloads =
+      overloads_[builtin ? signature.name : signature.schema + "." + signature.name];
+  if (overloads.empty()) {
+    const bool plain = builtin || signature.schema == kPublic;
+    names_.push_back(plain ? signature.name : signature.schema + "." + signature.name);
   }
-  for (const auto& [name, unused] : overloads_) names_.push_back(name);
+  overloads.push_back(&signature);
+  const bool is_new = by_stub_.emplace(stub_name(signature), &signature).second;
+  COPPICE_ASSERT(is_new);
 }
 
 std::set<std::string, std::less<>> FunctionTable::default_server_names() {
@@ -42,10 +56,16 @@ std::set<std::string, std::less<>> find_server_names(pg::Connection& connection,
   return found;
 }
 
-std::span<const Signature* const> FunctionTable::overloads(std::string_view name) const {
-  const auto found = overloads_.find(name);
-  if (found == overloads_.end()) return {};
-  return found->second;
+std::span<const Signature* const> FunctionTable::overloads(const sql::QualifiedName& name) const {
+  const auto find = [&](const std::string& key) -> std::span<const Signature* const> {
+    const auto found = overloads_.find(key);
+    if (found == overloads_.end()) return {};
+    return found->second;
+  };
+  if (name.schema == "coppice") return find(name.name);
+  if (!name.schema.empty()) return find(name.schema + "." + name.name);
+  const auto of_user = find(std::string(kPublic) + "." + name.name);
+  return of_user.empty() ? find(name.name) : of_user;
 }
 
 const Signature* FunctionTable::by_stub_name(std::string_view stub) const {
@@ -62,7 +82,8 @@ std::string stub_name(const Signature& signature) {
 }
 
 std::string printed_signature(const Signature& signature) {
-  std::string text = signature.name + "(";
+  const bool plain = signature.schema.empty() || signature.schema == kPublic;
+  std::string text = (plain ? "" : signature.schema + ".") + signature.name + "(";
   for (std::size_t i = 0; i < signature.parameters.size(); ++i) {
     const Parameter& parameter = signature.parameters[i];
     const std::string type = sql_type_name(parameter.type);

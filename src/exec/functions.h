@@ -4,9 +4,11 @@
 //          schema coppice: one under the function's name, and one under a name of its own (the
 //          stub name: Signature::id, shortened when PostgreSQL would cut it), to which the binder
 //          rewrites calls so that PostgreSQL has nothing to choose.
+//          A user's function lies in a schema of the user's, under its name, and its stub name
+//          begins with that schema. Called without schema it is one of public, or else a built-in.
 //          A name that PostgreSQL or the user has too (encode, text, width of a box) is a server
 //          name: called without schema it is ours only when its first argument is media.
-// Threads  Immutable; the signatures are borrowed and must outlive the table.
+// Threads  Immutable once made; the signatures are borrowed and must outlive the table.
 #pragma once
 
 #include <map>
@@ -19,6 +21,7 @@
 
 #include "catalog/model.h"
 #include "pg/connection.h"
+#include "sql/names.h"
 #include "workers/signature.h"
 
 namespace coppice::exec {
@@ -30,18 +33,23 @@ class FunctionTable {
   // `server_names`: those names that functions outside the schema coppice have too.
   explicit FunctionTable(std::span<const Signature> signatures,
                          std::set<std::string, std::less<>> server_names = default_server_names());
+  // The built-in functions and these.
+  explicit FunctionTable(const std::vector<const Signature*>& of_users);
 
   // What find_server_names() gives for the built-in functions on a fresh PostgreSQL 13 to 15.
   static std::set<std::string, std::less<>> default_server_names();
 
-  bool contains(std::string_view name) const { return overloads_.contains(name); }
+  bool contains(const sql::QualifiedName& name) const { return !overloads(name).empty(); }
   bool is_server_name(std::string_view name) const { return server_names_.contains(name); }
   // Empty when there is no such function.
-  std::span<const Signature* const> overloads(std::string_view name) const;
+  std::span<const Signature* const> overloads(const sql::QualifiedName& name) const;
   const Signature* by_stub_name(std::string_view stub) const;
   const std::vector<std::string>& names() const { return names_; }
 
  private:
+  void add(const Signature& signature);
+
+  // By name; those of users by "schema.name".
   std::map<std::string, std::vector<const Signature*>, std::less<>> overloads_;
   std::map<std::string, const Signature*, std::less<>> by_stub_;
   std::set<std::string, std::less<>> server_names_;

@@ -138,9 +138,9 @@ std::optional<MediaKind> media_kind_of_type_name(const PgQuery__TypeName& type) 
 
 bool has_engine_name(const PgQuery__FuncCall& call, const FunctionTable& functions) {
   const std::vector<std::string> names = sql::names_in(call.n_funcname, call.funcname);
-  const bool in_reach = names.size() == 1 || (names.size() == 2 && names[0] == "coppice");
-  return in_reach &&
-         (functions.contains(names.back()) || bound_signature(call, functions) != nullptr);
+  if (names.empty() || names.size() > 2) return false;
+  return functions.contains(sql::function_name(call)) ||
+         bound_signature(call, functions) != nullptr;
 }
 
 const Signature* bound_signature(const PgQuery__FuncCall& call, const FunctionTable& functions) {

@@ -59,7 +59,7 @@ const Signature* bound_signature(const PgQuery__FuncCall& call, const FunctionTa
 // Whether a bound call is anywhere in the tree.
 bool has_bound_call(const sql::Node* node, const FunctionTable& functions);
 bool has_bound_call(const PgQuery__SelectStmt& select, const FunctionTable& functions);
-// Whether its name is that of an engine function: not qualified, or in the schema coppice.
+// Whether its name is that of an engine function, in the schema that it names or without one.
 bool has_engine_name(const PgQuery__FuncCall& call, const FunctionTable& functions);
 
 }  // namespace coppice::exec

@@ -29,7 +29,7 @@ class Matcher {
         context_(context),
         source_(source),
         name_(called_name(call)),
-        overloads_(context.functions.overloads(name_)) {}
+        overloads_(context.functions.overloads(sql::function_name(call))) {}
 
   MatchedCall match() const;
   std::vector<Candidate> fitting() const;

@@ -122,7 +122,8 @@ int PlanCompiler::compile_call(Node* node, int guard) {
   const auto& call = *as<PgQuery__FuncCall>(node);
   item.planned.text = user_text(node);
   item.planned.type = bound_signature(call, functions_)->result;
-  item.planned.fragment = build_fragment(call, guard, item);
+  const bool chains = bound_signature(call, functions_)->is_builtin();
+  item.planned.fragment = build_fragment(call, guard, item, chains);
   std::vector<int> read;
   for (std::size_t i = 0; i < item.arguments.size(); ++i) {
     item.planned.arguments.push_back(static_cast<int>(i));
@@ -137,23 +138,28 @@ int PlanCompiler::compile_call(Node* node, int guard) {
   return column;
 }
 
-Fragment PlanCompiler::build_fragment(const PgQuery__FuncCall& call, int guard, CallItem& item) {
+Fragment PlanCompiler::build_fragment(const PgQuery__FuncCall& call, int guard, CallItem& item,
+                                      bool chains) {
   const Signature& signature = *bound_signature(call, functions_);
   COPPICE_ASSERT(call.n_args == signature.parameters.size());
   Fragment fragment;
   fragment.function = signature.id;
   for (std::size_t i = 0; i < call.n_args; ++i) {
-    fragment.children.push_back(build_argument(call.args[i], signature.parameters[i], guard, item));
+    fragment.children.push_back(
+        build_argument(call.args[i], signature.parameters[i], guard, item, chains));
   }
   return fragment;
 }
 
 Fragment PlanCompiler::build_argument(Node* node, const Parameter& parameter, int guard,
-                                      CallItem& item) {
+                                      CallItem& item, bool chains) {
   Node* const value = without_cast(node, parameter.type);
   const auto* const call = as<PgQuery__FuncCall>(value);
   const Signature* const inner = call ? bound_signature(*call, functions_) : nullptr;
-  if (inner && inner->result == parameter.type) return build_fragment(*call, guard, item);
+  // Only coppice-media evaluates chains; what another place gives is a column.
+  if (inner && inner->result == parameter.type && inner->is_builtin() && chains) {
+    return build_fragment(*call, guard, item, chains);
+  }
 
   StepArgument argument;
   argument.guard = guard;
@@ -161,8 +167,9 @@ Fragment PlanCompiler::build_argument(Node* node, const Parameter& parameter, in
   if (auto constant = constant_value(value, parameter.type)) {
     argument.constant = std::move(*constant);
   } else {
-    // Media are text either way; scalars need the cast.
-    Node* const source = is_media(parameter.type) ? value : node;
+    // Media are text either way; scalars of another type need the cast.
+    const bool fits = is_media(parameter.type) || (inner && inner->result == parameter.type);
+    Node* const source = fits ? value : node;
     argument.column = compile(source, guard, server_type_name(parameter.type));
   }
   Fragment fragment;

@@ -35,8 +35,10 @@ class PlanCompiler {
   int compile_call(sql::Node* node, int guard);
   int compile_sql(sql::Node* node, int guard, const std::string& type);
 
-  Fragment build_fragment(const PgQuery__FuncCall& call, int guard, CallItem& item);
-  Fragment build_argument(sql::Node* node, const Parameter& parameter, int guard, CallItem& item);
+  // `chains`: calls in the arguments may be parts of the same fragment.
+  Fragment build_fragment(const PgQuery__FuncCall& call, int guard, CallItem& item, bool chains);
+  Fragment build_argument(sql::Node* node, const Parameter& parameter, int guard, CallItem& item,
+                          bool chains);
 
   void replace_parts(sql::Node*& slot, int guard);
   void replace_case(PgQuery__CaseExpr& choice, int guard);

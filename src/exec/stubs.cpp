@@ -12,6 +12,9 @@ namespace {
 // Recognises our stubs among the functions of the schema, and holds their declaration, so that a
 // stub whose declaration changed is found (OR REPLACE cannot change names, defaults or results).
 constexpr std::string_view kMarker = "/* coppice stub: ";
+// Stubs of users' functions are not among those that come and go with a release.
+constexpr std::string_view kUserMarker = "/* stub of a user's function: ";
+constexpr const char* kSchema = "coppice";
 
 struct Stub {
   std::string name;         // coppice."width(image)"
@@ -29,13 +32,24 @@ std::string parameters_sql(const Signature& signature) {
   return text;
 }
 
-Stub make_stub(const Signature& signature, const std::string& name) {
+// Of an iterator a table: so PostgreSQL type-checks what reads its columns.
+std::string result_sql(const Signature& signature) {
+  if (!signature.is_iterator()) return server_type_name(signature.result);
+  std::string text = "TABLE(pos bigint";
+  for (const IteratorColumn& column : signature.columns) {
+    text += ", " + pg::quote_identifier(column.name) + " " + server_type_name(column.type);
+  }
+  return text + ")";
+}
+
+Stub make_stub(const Signature& signature, const std::string& schema, const std::string& name,
+               std::string_view marker = kMarker) {
   Stub stub;
-  stub.name = "coppice." + pg::quote_identifier(name);
-  stub.declaration = stub.name + "(" + parameters_sql(signature) + ") RETURNS " +
-                     server_type_name(signature.result);
+  stub.name = pg::quote_identifier(schema) + "." + pg::quote_identifier(name);
+  stub.declaration =
+      stub.name + "(" + parameters_sql(signature) + ") RETURNS " + result_sql(signature);
   const std::string message = signature.name + "() needs Coppice";
-  stub.body = std::string(kMarker) + stub.declaration +
+  stub.body = std::string(marker) + stub.declaration +
               " */ BEGIN RAISE EXCEPTION USING ERRCODE = 'feature_not_supported', MESSAGE = " +
               pg::quote_literal(message) +
               ", HINT = 'Engine functions run outside PostgreSQL: use coppice sql.'; END";
@@ -45,8 +59,8 @@ Stub make_stub(const Signature& signature, const std::string& name) {
 std::vector<Stub> make_stubs(std::span<const Signature> signatures) {
   std::vector<Stub> stubs;
   for (const Signature& signature : signatures) {
-    stubs.push_back(make_stub(signature, signature.name));
-    stubs.push_back(make_stub(signature, stub_name(signature)));
+    stubs.push_back(make_stub(signature, kSchema, signature.name));
+    stubs.push_back(make_stub(signature, kSchema, stub_name(signature)));
   }
   return stubs;
 }
@@ -66,15 +80,40 @@ std::string drop_outdated_sql(const std::vector<Stub>& stubs) {
   return "DO " + pg::quote_literal(code) + ";\n";
 }
 
+std::vector<Stub> make_user_stubs(const Signature& signature) {
+  return {make_stub(signature, signature.schema, signature.name, kUserMarker),
+          make_stub(signature, kSchema, stub_name(signature), kUserMarker)};
+}
+
+std::string create_sql(const Stub& stub, bool replace) {
+  return std::string(replace ? "CREATE OR REPLACE" : "CREATE") + " FUNCTION " + stub.declaration +
+         " LANGUAGE plpgsql VOLATILE AS " + pg::quote_literal(stub.body) + ";\n";
+}
+
 }  // namespace
+
+std::string user_stubs_sql(const Signature& signature, bool replace) {
+  std::string script;
+  for (const Stub& stub : make_user_stubs(signature)) script += create_sql(stub, replace);
+  return script;
+}
+
+std::string drop_user_stubs_sql(const Signature& signature) {
+  std::string types;
+  for (const Parameter& parameter : signature.parameters) {
+    types += (types.empty() ? "" : ", ") + server_type_name(parameter.type);
+  }
+  std::string script;
+  for (const Stub& stub : make_user_stubs(signature)) {
+    script += "DROP FUNCTION " + stub.name + "(" + types + ");\n";
+  }
+  return script;
+}
 
 std::string stubs_sql(std::span<const Signature> signatures) {
   const std::vector<Stub> stubs = make_stubs(signatures);
   std::string script = drop_outdated_sql(stubs);
-  for (const Stub& stub : stubs) {
-    script += "CREATE OR REPLACE FUNCTION " + stub.declaration + " LANGUAGE plpgsql VOLATILE AS " +
-              pg::quote_literal(stub.body) + ";\n";
-  }
+  for (const Stub& stub : stubs) script += create_sql(stub, true);
   return script;
 }
 

@@ -37,8 +37,15 @@ void unbind(Arena& arena, PgQuery__FuncCall& call) {
   const sql::QualifiedName name = sql::function_name(call);
   const std::size_t end = name.name.find('(');
   if (name.schema != "coppice" || end == std::string::npos) return;
-  Node* const short_name = sql::make::name(arena, name.name.substr(0, end));
-  sql::make::set_list(arena, {&short_name, 1}, call.n_funcname, call.funcname);
+  // A user's function has its schema in front: "films.caption(image)".
+  const std::string full = name.name.substr(0, end);
+  const std::size_t dot = full.find('.');
+  std::vector<Node*> names;
+  if (dot != std::string::npos && full.substr(0, dot) != "public") {
+    names.push_back(sql::make::name(arena, full.substr(0, dot)));
+  }
+  names.push_back(sql::make::name(arena, dot == std::string::npos ? full : full.substr(dot + 1)));
+  sql::make::set_list(arena, names, call.n_funcname, call.funcname);
   for (Node*& argument : sql::nodes(call.n_args, call.args)) {
     if (auto* const cast = sql::as<PgQuery__TypeCast>(argument)) argument = cast->arg;
   }

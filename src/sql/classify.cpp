@@ -27,6 +27,7 @@ Kind kind_of_drop(const PgQuery__DropStmt& drop) {
     case PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA:
       return StatementKind::kDropSchema;
     case PG_QUERY__OBJECT_TYPE__OBJECT_FUNCTION:
+    case PG_QUERY__OBJECT_TYPE__OBJECT_AGGREGATE:
       return StatementKind::kDropFunction;
     default:
       return std::nullopt;
@@ -71,6 +72,7 @@ Kind kind_of(const Node* node) {
     case PG_QUERY__NODE__NODE_INDEX_STMT:
       return StatementKind::kCreateIndex;
     case PG_QUERY__NODE__NODE_CREATE_FUNCTION_STMT:
+    case PG_QUERY__NODE__NODE_DEFINE_STMT:  // an aggregate: others are refused
       return StatementKind::kCreateFunction;
     case PG_QUERY__NODE__NODE_GRANT_STMT:
       return StatementKind::kGrant;

@@ -60,6 +60,7 @@
   X(RenameStmt, rename_stmt, RENAME_STMT)                           \
   X(DropStmt, drop_stmt, DROP_STMT)                                 \
   X(IndexStmt, index_stmt, INDEX_STMT)                              \
+  X(DefineStmt, define_stmt, DEFINE_STMT)                           \
   X(CreateFunctionStmt, create_function_stmt, CREATE_FUNCTION_STMT) \
   X(FunctionParameter, function_parameter, FUNCTION_PARAMETER)      \
   X(ObjectWithArgs, object_with_args, OBJECT_WITH_ARGS)             \

@@ -149,7 +149,8 @@ std::optional<Refusal> refused_drop(const PgQuery__DropStmt& drop) {
   if (is_one_of(drop.remove_type,
                 {PG_QUERY__OBJECT_TYPE__OBJECT_TABLE, PG_QUERY__OBJECT_TYPE__OBJECT_VIEW,
                  PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW, PG_QUERY__OBJECT_TYPE__OBJECT_INDEX,
-                 PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA, PG_QUERY__OBJECT_TYPE__OBJECT_FUNCTION})) {
+                 PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA, PG_QUERY__OBJECT_TYPE__OBJECT_FUNCTION,
+                 PG_QUERY__OBJECT_TYPE__OBJECT_AGGREGATE})) {
     return std::nullopt;
   }
   return refusal("DROP " + object_words(drop.remove_type), kInDatabase);
@@ -280,6 +281,9 @@ std::optional<Refusal> refused_statement(Node* statement) {
     return refusal(statement->vacuum_stmt->is_vacuumcmd ? "VACUUM" : "ANALYZE", kHousekeeping);
   }
   if (statement->node_case == PG_QUERY__NODE__NODE_DEFINE_STMT) {
+    if (statement->define_stmt->kind == PG_QUERY__OBJECT_TYPE__OBJECT_AGGREGATE) {
+      return std::nullopt;
+    }
     return refusal("CREATE " + object_words(statement->define_stmt->kind), kInDatabase);
   }
   if (const auto* function = as<PgQuery__CreateFunctionStmt>(statement)) {

@@ -130,18 +130,21 @@ bool EvaluateCall::worth_starting_another() const {
 
 // Chunks grow from one row to what takes about 50 ms, and shrink towards the end so that the
 // workers finish together.
-std::size_t EvaluateCall::chunk_rows() const {
-  if (last_chunk_rows_ == 0) return 1;
+std::size_t EvaluateCall::chunk_rows(const Range& range) const {
+  if (range.one_by_one) return 1;
+  const std::size_t batch = source_.options().batch_rows;
+  if (last_chunk_rows_ == 0) return std::min(range.size(), batch);
   const double wanted = kChunkTargetUs / std::max(row_us_, 1.0);
   std::size_t rows = std::min(static_cast<std::size_t>(wanted) + 1, kChunkRowLimit);
   rows = std::min(rows, last_chunk_rows_ * 16);
   const std::size_t share = 2 * std::max<std::size_t>(leased_.size(), 1);
-  return std::min(rows, (pending_rows_ + share - 1) / share + 1);
+  rows = std::min(rows, (pending_rows_ + share - 1) / share + 1);
+  return std::min(range.size(), (rows + batch - 1) / batch * batch);
 }
 
 void EvaluateCall::hand_out(Leased& worker) {
   Range& range = pending_.front();
-  const std::size_t wanted = std::min(range.size(), chunk_rows());
+  const std::size_t wanted = chunk_rows(range);
   worker.id = source_.next_id();
   const std::size_t count =
       append_evaluate_frame(worker.process->outgoing(), worker.id, packed_fragments_, batch_,
@@ -150,7 +153,7 @@ void EvaluateCall::hand_out(Leased& worker) {
     answer(range.begin, {"limit", fmt::format("the arguments of this row are larger than {}",
                                               human_bytes(kFrameLimitBytes))});
   } else {
-    worker.chunk = {range.begin, range.begin + count};
+    worker.chunk = {range.begin, range.begin + count, range.one_by_one};
     worker.answered = 0;
     worker.accepted = false;
     worker.handed_out = worker.row_begun = steady_clock::now();
@@ -285,20 +288,29 @@ void EvaluateCall::lose(Leased& worker, const std::string& type, const std::stri
   if (!was_ready) return fail_start(story, last_words);
   if (!worker.busy()) return;
 
-  Range rest{worker.chunk.begin + worker.answered, worker.chunk.end};
-  const bool blame = worker.accepted || ++unaccepted_losses_ >= kStartAttempts;
-  if (blame) {
+  Range rest{worker.chunk.begin + worker.answered, worker.chunk.end, worker.chunk.one_by_one};
+  worker.chunk = {};
+  const bool counts = worker.accepted || ++unaccepted_losses_ >= kStartAttempts;
+  if (counts && source_.options().answers_late && !rest.one_by_one && rest.size() > 1) {
+    rest.one_by_one = true;
+    return put_back(rest);
+  }
+  if (counts) {
     unaccepted_losses_ = 0;
     std::string message = fmt::format("the function worker {} while it evaluated this row", story);
     if (!last_words.empty()) message += fmt::format("; its last words: {}", last_words);
     answer(rest.begin, {type, message});
     ++rest.begin;
+    // The row that broke the last worker is found: the others need not be alone any more.
+    for (Range& range : pending_) range.one_by_one = false;
+    rest.one_by_one = false;
   }
-  if (rest.size() > 0) {
-    pending_.push_front(rest);
-    pending_rows_ += rest.size();
-  }
-  worker.chunk = {};
+  if (rest.size() > 0) put_back(rest);
+}
+
+void EvaluateCall::put_back(const Range& rows) {
+  pending_.push_front(rows);
+  pending_rows_ += rows.size();
 }
 
 void EvaluateCall::fail_start(const std::string& what, const std::string& last_words) {

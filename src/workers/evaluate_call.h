@@ -31,6 +31,7 @@ class EvaluateCall {
   using TimePoint = std::chrono::steady_clock::time_point;
   struct Range {
     std::size_t begin = 0, end = 0;  // indexes into rows_
+    bool one_by_one = false;         // a row in it has broken a worker, and it is not known which
     std::size_t size() const { return end - begin; }
   };
   struct Leased {
@@ -51,7 +52,7 @@ class EvaluateCall {
     return worker.process && worker.process->ready() && !worker.busy();
   }
   void hand_out(Leased& worker);
-  std::size_t chunk_rows() const;
+  std::size_t chunk_rows(const Range& range) const;
   void wait_for_workers(int wake_fd);
   int poll_timeout_ms() const;
   TimePoint deadline(const Leased& worker) const;
@@ -60,7 +61,9 @@ class EvaluateCall {
   void take(Leased& worker, Message message);
   void take_result(Leased& worker, ResultMessage& result);
   void finish_chunk(Leased& worker);
-  // Ends a worker; the row it was at gets a failure of `type`.
+  // Puts rows that were handed out back to where the next worker finds them.
+  void put_back(const Range& rows);
+  // Ends a worker; the row it was at gets a failure of `type`, when it is known which one it was.
   void lose(Leased& worker, const std::string& type, const std::string& what);
   void fail_start(const std::string& what, const std::string& last_words);
   void answer(std::size_t row, const CellFailure& failure);

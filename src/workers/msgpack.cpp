@@ -47,6 +47,18 @@ void PackWriter::text(std::string_view value) {
   out_.append(value);
 }
 
+void PackWriter::binary(std::string_view bytes) {
+  if (bytes.size() <= 0xff) {
+    put(0xc4, bytes.size(), 1);
+  } else if (bytes.size() <= 0xffff) {
+    put(0xc5, bytes.size(), 2);
+  } else {
+    COPPICE_ASSERT(bytes.size() <= std::numeric_limits<std::uint32_t>::max());
+    put(0xc6, bytes.size(), 4);
+  }
+  out_.append(bytes);
+}
+
 void PackWriter::array(std::size_t count) {
   if (count < 16) return put(static_cast<std::uint8_t>(0x90 | count), 0, 0);
   COPPICE_ASSERT(count <= std::numeric_limits<std::uint32_t>::max());
@@ -94,6 +106,7 @@ PackType PackReader::next_type() const {
   if (tag == 0xc0) return PackType::kNil;
   if (tag == 0xc2 || tag == 0xc3) return PackType::kBoolean;
   if (tag == 0xca || tag == 0xcb) return PackType::kFloat;
+  if (tag >= 0xc4 && tag <= 0xc6) return PackType::kBinary;
   return PackType::kOther;
 }
 
@@ -155,6 +168,16 @@ std::string_view PackReader::text() {
   return bytes_.substr(start, size);
 }
 
+std::string_view PackReader::binary() {
+  const std::uint8_t tag = peek();
+  if (next_type() != PackType::kBinary) fail("bytes expected");
+  advance(1);
+  const std::size_t size = big_endian(1 << (tag - 0xc4));
+  const std::size_t start = position_;
+  advance(size);
+  return bytes_.substr(start, size);
+}
+
 std::size_t PackReader::container(std::uint8_t fix_tag, std::uint8_t tag16, const char* what) {
   const std::uint8_t tag = peek();
   std::size_t count = tag & 0x0f;
@@ -193,6 +216,9 @@ void PackReader::skip() {
       case PackType::kText:
         text();
         break;
+      case PackType::kBinary:
+        binary();
+        break;
       case PackType::kArray:
         open += array();
         break;
@@ -202,9 +228,7 @@ void PackReader::skip() {
       case PackType::kOther:
         if (tag == 0xc1) fail("the byte c1 begins no item");
         advance(1);
-        if (tag >= 0xc4 && tag <= 0xc6) {
-          advance(big_endian(1 << (tag - 0xc4)));  // binary
-        } else if (tag >= 0xc7 && tag <= 0xc9) {
+        if (tag >= 0xc7 && tag <= 0xc9) {
           advance(1 + big_endian(1 << (tag - 0xc7)));  // extension
         } else {
           advance(1 + (std::size_t{1} << (tag - 0xd4)));  // extension of 1, 2, 4, 8 or 16 bytes

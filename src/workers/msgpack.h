@@ -1,7 +1,7 @@
 // PackWriter, PackReader: the part of MessagePack that the worker protocol uses.
 //
-// Model    nil, booleans, 64-bit integers, floats (read as double), UTF-8 strings, arrays and maps.
-//          Binary and extension items can be skipped, not read.
+// Model    nil, booleans, 64-bit integers, floats (read as double), UTF-8 strings, bytes, arrays
+//          and maps. Extension items can be skipped, not read.
 // Errors   The reader throws Error{kInvalidInput} at bytes that are truncated or of another type.
 //          Sizes are checked against the bytes that are left before anything is allocated, and
 //          nothing recurses, so hostile bytes cost no more than their length.
@@ -23,6 +23,7 @@ class PackWriter {
   void integer(std::int64_t value);
   void number(double value);
   void text(std::string_view value);
+  void binary(std::string_view bytes);
   void array(std::size_t count);            // `count` items follow
   void map(std::size_t count);              // `count` pairs of key and value follow
   void raw(std::string_view packed_items);  // items packed before
@@ -32,7 +33,7 @@ class PackWriter {
   std::string& out_;
 };
 
-enum class PackType { kNil, kBoolean, kInteger, kFloat, kText, kArray, kMap, kOther };
+enum class PackType { kNil, kBoolean, kInteger, kFloat, kText, kBinary, kArray, kMap, kOther };
 
 // Reads items from bytes that outlive it.
 class PackReader {
@@ -47,6 +48,7 @@ class PackReader {
   std::int64_t integer();
   double number();
   std::string_view text();
+  std::string_view binary();
   std::size_t array();
   std::size_t map();
   // Passes over one item with all it holds.

@@ -7,8 +7,8 @@
 //          ("crash", "timeout", "protocol"); the other rows of its chunk go to another worker.
 // Sandbox  A worker runs as `account` (when we are root), with a cleared environment, without
 //          network, without new privileges, under an address-space limit, and dies with us. It may
-//          write in the media folder, read `readable_folders` and what programs need of the system,
-//          and reaches other files and sockets as little as the machine allows
+//          write in the media folder (or read it), what `reachable` says and what programs need of
+//          the system, and reaches other files and sockets as little as the machine allows
 //          (docs/decisions/0004-worker-sandbox.md says what is left).
 // Threads  Every method may be called from any thread. Workers are started by a thread of the
 //          pool's own, because "dies with its parent" follows the thread that started a process.
@@ -34,13 +34,19 @@ struct ProcessPoolOptions {
   std::vector<std::string> argv;  // the worker program and its arguments
   int worker_count = 0;           // at most so many processes; 0 is one per core
   std::filesystem::path media_folder;
-  std::vector<std::filesystem::path> readable_folders;  // only those that are there at its start
+  std::vector<SandboxPath> reachable;  // beside the media; only what is there at its start
+  FileAccess media_access = FileAccess::kWrite;
   std::optional<Account> account;
   std::optional<std::uint64_t> memory_limit_bytes;  // address space of one worker
   std::chrono::milliseconds row_timeout{60'000};
   std::chrono::milliseconds start_timeout{30'000};
   std::map<std::string, std::string> environment;  // added to PATH, LANG, LC_* and TZ
   bool network = false;
+  // A worker may hold results back and answer late: the row that a crash, a hang or nonsense
+  // belongs to is then found by asking again for each row of the last `batch_rows` alone.
+  bool answers_late = false;
+  std::size_t batch_rows =
+      1;  // of a function that takes so many rows at once: chunks are multiples
 };
 
 // How a worker is started; for doctor, which tries what that protects.

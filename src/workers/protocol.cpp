@@ -43,6 +43,11 @@ void pack_value(PackWriter& writer, const Value& value) {
       return writer.number(value.number);
     case ValueType::kText:
       return writer.text(value.text);
+    case ValueType::kFloatArray:
+    case ValueType::kRealArray:
+      writer.map(1);
+      writer.text(sql_type_name(value.type));
+      return writer.binary(value.text);
     default:
       writer.map(1);
       writer.text(sql_type_name(value.type));
@@ -167,8 +172,9 @@ Fragment read_fragment(PackReader& reader, int depth, std::size_t& nodes) {
 }
 
 std::optional<ValueType> tagged_type(std::string_view tag) {
-  for (const ValueType type : {ValueType::kJson, ValueType::kImage, ValueType::kVideo,
-                               ValueType::kAudio, ValueType::kDocument}) {
+  for (const ValueType type :
+       {ValueType::kJson, ValueType::kImage, ValueType::kVideo, ValueType::kAudio,
+        ValueType::kDocument, ValueType::kFloatArray, ValueType::kRealArray}) {
     if (tag == sql_type_name(type)) return type;
   }
   return std::nullopt;
@@ -213,6 +219,11 @@ Cell read_cell(PackReader& reader) {
       const std::optional<ValueType> type = tagged_type(tag);
       if (!type) fail("a value of an unknown type");
       value.type = *type;
+      if (is_array(*type)) {
+        value.text = reader.binary();
+        if (value.text.size() % element_bytes(*type) != 0) fail("an array that ends in a number");
+        return value;
+      }
       value.text = reader.text();
       break;
     }

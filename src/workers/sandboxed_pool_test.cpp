@@ -22,7 +22,7 @@ class SandboxedPoolTest : public testing::Test {
     options_.argv = {path("test_worker").string()};
     options_.worker_count = 1;
     options_.media_folder = path("media");
-    options_.readable_folders = {path("cache"), path("missing")};
+    options_.reachable = {{path("cache"), FileAccess::kRead}, {path("missing"), FileAccess::kRead}};
     if (::geteuid() == 0) options_.account = find_account("nobody");
     for (const char* name : {"media", "media/incoming", "media/sha256", "cache", "pgdata", "run"}) {
       fs::create_directories(path(name));

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "workers/value.h"
@@ -15,6 +16,11 @@
 namespace coppice {
 
 enum class Volatility { kImmutable, kStable, kVolatile };
+
+// Who runs a function: coppice-media, or a place of its own. Calls of two places never share a
+// fragment.
+enum class FunctionLanguage { kBuiltin, kPython, kCommand };
+std::string_view language_name(FunctionLanguage language);  // "built-in", "python", …
 
 struct Parameter {
   std::string name;
@@ -31,6 +37,8 @@ struct IteratorColumn {
 struct Signature {
   std::string id;    // "resize(image,bigint,bigint)": name and parameter types, unique
   std::string name;  // "resize"
+  // Of a user's function, and in front of its id: "public.caption(image,text)". Empty: coppice.
+  std::string schema;
   std::vector<Parameter> parameters;
   ValueType result;
   // Of an iterator: what each of its rows has after `pos`, its number from 0. The value that a
@@ -38,7 +46,10 @@ struct Signature {
   // kJson.
   std::vector<IteratorColumn> columns;
   Volatility volatility = Volatility::kImmutable;
+  FunctionLanguage language = FunctionLanguage::kBuiltin;
   std::string summary;  // one line: what it gives, shapes and units
+
+  bool is_builtin() const { return language == FunctionLanguage::kBuiltin; }
 
   // It turns one value into many rows: only in the FROM of a materialized view.
   bool is_iterator() const { return !columns.empty(); }

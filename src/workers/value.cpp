@@ -7,6 +7,14 @@ bool is_media(ValueType type) {
          type == ValueType::kDocument;
 }
 
+bool is_array(ValueType type) {
+  return type == ValueType::kFloatArray || type == ValueType::kRealArray;
+}
+
+std::size_t element_bytes(ValueType type) {
+  return type == ValueType::kRealArray ? sizeof(float) : sizeof(double);
+}
+
 std::string sql_type_name(ValueType type) {
   switch (type) {
     case ValueType::kNull:
@@ -29,6 +37,10 @@ std::string sql_type_name(ValueType type) {
       return "audio";
     case ValueType::kDocument:
       return "document";
+    case ValueType::kFloatArray:
+      return "float8[]";
+    case ValueType::kRealArray:
+      return "real[]";
   }
   return "unknown";
 }

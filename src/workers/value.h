@@ -25,12 +25,18 @@ enum class ValueType {
   kImage,
   kVideo,
   kAudio,
-  kDocument
+  kDocument,
+  kFloatArray,  // float8[]
+  kRealArray    // real[]
 };
 
 // True for kImage, kVideo, kAudio and kDocument.
 bool is_media(ValueType type);
-// "boolean", "bigint", "float8", "text", "jsonb", "image", …: the SQL name.
+// True for kFloatArray and kRealArray: numbers in one dimension, none of them NULL.
+bool is_array(ValueType type);
+// Bytes of one number of an array type.
+std::size_t element_bytes(ValueType type);
+// "boolean", "bigint", "float8", "text", "jsonb", "image", "float8[]", …: the SQL name.
 std::string sql_type_name(ValueType type);
 
 struct Value {
@@ -38,7 +44,8 @@ struct Value {
   bool boolean = false;
   std::int64_t integer = 0;
   double number = 0;
-  std::string text;  // kText; kJson as JSON text; media as its name
+  std::string text;  // kText; kJson as JSON text; media as its name; arrays as packed
+                     // little-endian numbers
 
   bool is_null() const { return type == ValueType::kNull; }
   bool operator==(const Value&) const = default;

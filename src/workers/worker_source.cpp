@@ -10,10 +10,8 @@ namespace {
 SandboxOptions sandbox_of(const ProcessPoolOptions& options) {
   SandboxOptions sandbox;
   sandbox.files = system_paths();
-  sandbox.files.push_back({options.media_folder, FileAccess::kWrite});
-  for (const std::filesystem::path& folder : options.readable_folders) {
-    sandbox.files.push_back({folder, FileAccess::kRead});
-  }
+  sandbox.files.push_back({options.media_folder, options.media_access});
+  sandbox.files.insert(sandbox.files.end(), options.reachable.begin(), options.reachable.end());
   return sandbox;
 }
 
