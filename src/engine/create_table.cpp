@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "catalog/store_ddl.h"
 #include "engine/column_definition.h"
+#include "engine/create_function.h"
 #include "engine/migrations.h"
 #include "engine/schema_change.h"
 #include "engine/table_options.h"
