@@ -95,7 +95,6 @@ ComputedBatch compute_round(EngineContext& context, const TableInfo& table,
       }
       const auto& failure = std::get<CellFailure>(results[i][row]);
       if (column.on_error == catalog::OnError::kAbort) {
-  note_functions_used(context, table, round.columns);
         throw Error(
             ErrorCode::kComputation,
             fmt::format("computed column \"{}\" of {} failed for {}: {} ({})", column.name,
@@ -108,6 +107,7 @@ ComputedBatch compute_round(EngineContext& context, const TableInfo& table,
     computed.columns.push_back(std::move(values));
   }
   make_media_durable(context.media, computed.columns);
+  note_functions_used(context, table, round.columns);
   return computed;
 }
 

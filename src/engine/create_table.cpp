@@ -290,6 +290,7 @@ void drop_schemas(EngineContext& context, sql::Statement& statement, ResultSink&
                               name, table.text()),
                   "drop its tables first, one by one: each takes its history with it");
     }
+    refuse_schema_with_functions(context, name);
     pg::Transaction transaction(context.main);
     context.main.exec("DROP SCHEMA " + sql::quote_identifier(name));
     context.main.exec_params("DELETE FROM coppice.schemas WHERE schema_name = $1", {name});
@@ -298,4 +299,3 @@ void drop_schemas(EngineContext& context, sql::Statement& statement, ResultSink&
 }
 
 }  // namespace coppice::engine
-    refuse_schema_with_functions(context, name);

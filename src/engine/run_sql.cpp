@@ -8,8 +8,8 @@
 #include "config/config.h"
 #include "engine/alter_table.h"
 #include "engine/copy.h"
-#include "engine/create_table.h"
 #include "engine/create_function.h"
+#include "engine/create_table.h"
 #include "engine/create_table_as.h"
 #include "engine/group_commit.h"
 #include "engine/indexes.h"
@@ -171,6 +171,13 @@ void run_statement(const Run& run) {
     case StatementKind::kDropSchema:
       drop(run, kind);
       return done(sql::kind_name(kind));
+    case StatementKind::kCreateFunction:
+      create_function(run.context, run.statement, run.sink);
+      return done(as<PgQuery__DefineStmt>(run.statement.node()) ? "CREATE AGGREGATE"
+                                                                : "CREATE FUNCTION");
+    case StatementKind::kDropFunction:
+      drop_functions(run.context, run.statement, run.sink);
+      return done(sql::kind_name(kind));
     case StatementKind::kCreateIndex:
       create_index(run.context, run.statement, run.sink);
       return done("CREATE INDEX");
@@ -210,13 +217,6 @@ bool is_short_write(sql::Statement& statement) {
   switch (sql::classify(statement).kind) {
     case StatementKind::kInsert: {
       const auto* source =
-    case StatementKind::kCreateFunction:
-      create_function(run.context, run.statement, run.sink);
-      return done(as<PgQuery__DefineStmt>(run.statement.node()) ? "CREATE AGGREGATE"
-                                                                : "CREATE FUNCTION");
-    case StatementKind::kDropFunction:
-      drop_functions(run.context, run.statement, run.sink);
-      return done(sql::kind_name(kind));
           as<PgQuery__SelectStmt>(as<PgQuery__InsertStmt>(statement.node())->select_stmt);
       return source == nullptr || source->n_values_lists > 0;
     }
