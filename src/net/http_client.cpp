@@ -11,49 +11,22 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "net/curl_parts.h"
 
 namespace coppice {
 namespace {
 
+using internal::CurlHandle;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kKeptErrorBodyBytes = 64 << 10;
 constexpr milliseconds kMostRetryAfter{60'000};
-
-struct CurlDeleter {
-  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
-};
-using CurlHandle = std::unique_ptr<CURL, CurlDeleter>;
-
-struct ListDeleter {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-using CurlList = std::unique_ptr<curl_slist, ListDeleter>;
 
 bool worth_another_try(int status) {
   for (const int retried : {408, 425, 429, 500, 502, 503, 504}) {
     if (status == retried) return true;
   }
   return false;
-}
-
-bool worth_another_try(CURLcode code) {
-  switch (code) {
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_PARTIAL_FILE:
-    case CURLE_OPERATION_TIMEDOUT:
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_GOT_NOTHING:
-    case CURLE_SEND_ERROR:
-    case CURLE_RECV_ERROR:
-    case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM:
-      return true;
-    default:
-      return false;
-  }
 }
 
 // Retry-After in seconds; its other form, a date, is answered by our own backoff.
@@ -73,11 +46,7 @@ class HttpClient::Handles {
  public:
   CurlHandle take() {
     const std::lock_guard lock(mutex_);
-    if (idle_.empty()) {
-      CurlHandle handle(curl_easy_init());
-      if (!handle) throw Error(ErrorCode::kInternal, "cannot create a handle of libcurl");
-      return handle;
-    }
+    if (idle_.empty()) return internal::new_curl_handle();
     CurlHandle handle = std::move(idle_.back());
     idle_.pop_back();
     return handle;
@@ -117,14 +86,7 @@ struct HttpClient::Attempt {
 
   bool take_header(std::string_view line) {
     try {
-      if (line.substr(0, 5) == "HTTP/") {
-        response.headers.clear();  // of the redirect before
-        return true;
-      }
-      const std::size_t colon = line.find(':');
-      if (colon != std::string_view::npos) {
-        response.headers.emplace(lower(trim(line.substr(0, colon))), trim(line.substr(colon + 1)));
-      }
+      internal::take_header_line(line, response);
       return response.headers.size() < 1000;
     } catch (...) {
       thrown = std::current_exception();
@@ -195,46 +157,6 @@ void set_limits(CURL* handle, const HttpOptions& options) {
   curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME, static_cast<long>(stall.count()));
 }
 
-CurlList header_list(const HttpRequest& request) {
-  CurlList list;
-  const auto add = [&](const std::string& line) {
-    curl_slist* longer = curl_slist_append(list.get(), line.c_str());
-    if (longer == nullptr) throw std::bad_alloc();
-    static_cast<void>(list.release());
-    list.reset(longer);
-  };
-  for (const auto& [name, value] : request.headers) {
-    if (name.find_first_of("\r\n:") != std::string::npos ||
-        value.find_first_of("\r\n") != std::string::npos) {
-      throw Error(ErrorCode::kInvalidInput, "a header of a request holds a line break");
-    }
-    add(fmt::format("{}: {}", name, value));
-  }
-  // Without it libcurl waits a second for "100 Continue" before it sends a large body.
-  add("Expect:");
-  return list;
-}
-
-void set_method(CURL* handle, const HttpRequest& request) {
-  if (request.method == "HEAD") {
-    curl_easy_setopt(handle, CURLOPT_NOBODY, 1L);
-    return;
-  }
-  if (!request.body.empty() || request.method == "PUT" || request.method == "POST") {
-    curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE,
-                     static_cast<curl_off_t>(request.body.size()));
-    curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.c_str());
-  }
-  curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-}
-
-void check_url(const std::string& url) {
-  if (!starts_with_ignoring_case(url, "http://") && !starts_with_ignoring_case(url, "https://")) {
-    throw Error(ErrorCode::kInvalidInput,
-                fmt::format("{} is not an http or https URL", printable_url(url)));
-  }
-}
-
 [[noreturn]] void fail(CURLcode code, const std::string& reason, const HttpRequest& request,
                        const HttpOptions& options, int attempts) {
   const std::string url = printable_url(request.url);
@@ -264,10 +186,10 @@ void HttpClient::try_once(const HttpRequest& request, const std::stop_token& sto
   attempt.options = &options_;
   attempt.stop = &stop;
   attempt.handle = handle.get();
-  const CurlList headers = header_list(request);
+  const internal::CurlList headers = internal::header_list(request);
   char reason[CURL_ERROR_SIZE] = {};
   set_limits(handle.get(), options_);
-  set_method(handle.get(), request);
+  internal::set_method(handle.get(), request);
   curl_easy_setopt(handle.get(), CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(handle.get(), CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(handle.get(), CURLOPT_ERRORBUFFER, reason);
@@ -302,7 +224,7 @@ void HttpClient::pause(int attempt, const HttpResponse& response,
 }
 
 HttpResponse HttpClient::send(const HttpRequest& request, std::stop_token stop) {
-  check_url(request.url);
+  internal::check_http_url(request.url);
   for (int number = 1;; ++number) {
     if (stop.stop_requested()) {
       throw Error(ErrorCode::kInterrupted,
@@ -321,7 +243,7 @@ HttpResponse HttpClient::send(const HttpRequest& request, std::stop_token stop) 
     if (attempt.code == CURLE_OK && (last || !worth_another_try(attempt.response.status)))
       return std::move(attempt.response);
     if (attempt.code == CURLE_ABORTED_BY_CALLBACK) continue;  // stop was requested
-    if (attempt.code != CURLE_OK && (last || !worth_another_try(attempt.code)))
+    if (attempt.code != CURLE_OK && (last || !internal::is_broken_transfer(attempt.code)))
       fail(attempt.code, attempt.reason, request, options_, number);
     pause(number, attempt.response, stop);
   }
