@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "config/secret.h"
 
 namespace coppice {
 namespace {
@@ -74,6 +75,90 @@ constexpr Setting kSettings[] = {
      .doc = "Disk space for downloaded http(s) references, in MiB.",
      .minimum = 1,
      .maximum = std::int64_t{1} << 30},
+    {.key = "services.openai.base_url",
+     .type = SettingType::kUrl,
+     .default_value = "https://api.openai.com/v1",
+     .doc = "Where OpenAI (or a service that speaks like it) is."},
+    {.key = "services.openai.key",
+     .type = SettingType::kSecret,
+     .default_value = "env:OPENAI_API_KEY",
+     .doc = "Where the key of that address is, not the key itself; it goes to no other address."},
+    {.key = "services.openai.requests_per_minute",
+     .type = SettingType::kInteger,
+     .default_value = "0",
+     .doc = "Requests a minute for each model, of all processes of the home; 0: what the service "
+            "says.",
+     .minimum = 0,
+     .maximum = 10'000'000},
+    {.key = "services.openai.tokens_per_minute",
+     .type = SettingType::kInteger,
+     .default_value = "0",
+     .doc =
+         "Tokens a minute for each model, of all processes of the home; 0: what the service says.",
+     .minimum = 0,
+     .maximum = std::int64_t{1} << 40},
+    {.key = "services.openai.in_flight",
+     .type = SettingType::kInteger,
+     .default_value = "64",
+     .doc = "Calls of one model at the same time, of all processes of the home.",
+     .minimum = 1,
+     .maximum = 1024},
+    {.key = "services.anthropic.base_url",
+     .type = SettingType::kUrl,
+     .default_value = "https://api.anthropic.com",
+     .doc = "Where Anthropic is."},
+    {.key = "services.anthropic.key",
+     .type = SettingType::kSecret,
+     .default_value = "env:ANTHROPIC_API_KEY",
+     .doc = "Where the key of that address is, not the key itself; it goes to no other address."},
+    {.key = "services.anthropic.requests_per_minute",
+     .type = SettingType::kInteger,
+     .default_value = "0",
+     .doc = "Requests a minute for each model, of all processes of the home; 0: what the service "
+            "says.",
+     .minimum = 0,
+     .maximum = 10'000'000},
+    {.key = "services.anthropic.tokens_per_minute",
+     .type = SettingType::kInteger,
+     .default_value = "0",
+     .doc =
+         "Tokens a minute for each model, of all processes of the home; 0: what the service says.",
+     .minimum = 0,
+     .maximum = std::int64_t{1} << 40},
+    {.key = "services.anthropic.in_flight",
+     .type = SettingType::kInteger,
+     .default_value = "64",
+     .doc = "Calls of one model at the same time, of all processes of the home.",
+     .minimum = 1,
+     .maximum = 1024},
+    {.key = "services.gemini.base_url",
+     .type = SettingType::kUrl,
+     .default_value = "https://generativelanguage.googleapis.com",
+     .doc = "Where Gemini is."},
+    {.key = "services.gemini.key",
+     .type = SettingType::kSecret,
+     .default_value = "env:GEMINI_API_KEY",
+     .doc = "Where the key of that address is, not the key itself; it goes to no other address."},
+    {.key = "services.gemini.requests_per_minute",
+     .type = SettingType::kInteger,
+     .default_value = "0",
+     .doc = "Requests a minute for each model, of all processes of the home; 0: what the service "
+            "says.",
+     .minimum = 0,
+     .maximum = 10'000'000},
+    {.key = "services.gemini.tokens_per_minute",
+     .type = SettingType::kInteger,
+     .default_value = "0",
+     .doc =
+         "Tokens a minute for each model, of all processes of the home; 0: what the service says.",
+     .minimum = 0,
+     .maximum = std::int64_t{1} << 40},
+    {.key = "services.gemini.in_flight",
+     .type = SettingType::kInteger,
+     .default_value = "64",
+     .doc = "Calls of one model at the same time, of all processes of the home.",
+     .minimum = 1,
+     .maximum = 1024},
     {.key = "retention.keep",
      .type = SettingType::kRetention,
      .doc = "What prune keeps where a table says nothing: a number of versions or an age; not set: "
@@ -145,6 +230,10 @@ std::string allowed_values(const Setting& setting) {
       return "the absolute path of a folder";
     case SettingType::kRetention:
       return "a number of versions ('10') or an age ('30 days')";
+    case SettingType::kUrl:
+      return "an http or https URL";
+    case SettingType::kSecret:
+      return "a reference: env:NAME, file:/path or cmd:program arguments";
   }
   return {};
 }
@@ -171,6 +260,13 @@ std::optional<std::string> refusal(const Setting& setting, std::string_view text
     case SettingType::kRetention:
       allowed = is_retention(text);
       break;
+    case SettingType::kUrl:
+      allowed =
+          starts_with_ignoring_case(text, "https://") || starts_with_ignoring_case(text, "http://");
+      break;
+    case SettingType::kSecret:
+      allowed = !secret_reference_refusal(text);
+      break;
   }
   if (allowed) return std::nullopt;
   return fmt::format("{} is '{}' but must be {}", setting.key, masked(setting, text),
@@ -188,7 +284,9 @@ bool is_retention(std::string_view text) {
 }
 
 std::string masked(const Setting& setting, std::string_view text) {
-  return setting.secret ? mask_password(text) : std::string(text);
+  if (setting.type == SettingType::kSecret && !text.empty()) return printable_reference(text);
+  return setting.secret || setting.type == SettingType::kUrl ? mask_password(text)
+                                                             : std::string(text);
 }
 
 std::string mask_password(std::string_view url_or_conninfo) {

@@ -20,6 +20,8 @@ enum class SettingType {
   kChoice,     // one of `choices`
   kFolder,     // an absolute path
   kRetention,  // a number of versions "10", or an age "30 days"
+  kUrl,        // http or https
+  kSecret,     // a reference: config/secret.h
 };
 
 struct Setting {
