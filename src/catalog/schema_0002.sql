@@ -5,7 +5,7 @@
 CREATE TABLE coppice.functions (
   function_id   text NOT NULL,     -- 'public.caption(image,text)'
   version       bigint NOT NULL,
-  schema_name   text NOT NULL REFERENCES coppice.schemas,
+  schema_name   text NOT NULL,
   function_name text NOT NULL,
   language      text NOT NULL,
   parameters    jsonb NOT NULL,    -- [{"name": "lang", "type": "text", "default": "'en'"}]

@@ -167,10 +167,10 @@ void drop_engine_function(EngineContext& context, const UserFunction& function) 
 
 void create_function(EngineContext& context, sql::Statement& statement, ResultSink& sink) {
   const auto* create = as<PgQuery__CreateFunctionStmt>(statement.node());
-  std::optional<FunctionDraft> draft;
-  if (create != nullptr) draft = read_function(*create, statement);
-  if (!draft) return create_server_function(context, statement, sink);
   try {
+    std::optional<FunctionDraft> draft;
+    if (create != nullptr) draft = read_function(*create, statement);
+    if (!draft) return create_server_function(context, statement, sink);
     create_engine_function(context, *draft, statement, sink);
   } catch (const pg::ServerError&) {
     throw;

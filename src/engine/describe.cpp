@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "engine/emit.h"
+#include "engine/function_use.h"
 #include "engine/references.h"
 #include "engine/row_counts.h"
 #include "engine/schema_text.h"
@@ -94,6 +95,16 @@ void describe_constraints(EngineContext& context, const TableInfo& table, Result
   rows.end();
 }
 
+void tell_of_stale_columns(EngineContext& context, const TableInfo& table, ResultSink& sink) {
+  for (const StaleColumn& stale : stale_columns(context)) {
+    if (stale.table != shown_name(table.name)) continue;
+    sink.notice(
+        fmt::format("column \"{0}\" is stale: it was computed by version {1} of {2}, which is "
+                    "at version {3} now; compute it again: coppice recompute {4} {0}",
+                    stale.column, stale.computed_by, stale.function, stale.current, stale.table));
+  }
+}
+
 void tell_of_fills(const TableInfo& table, ResultSink& sink) {
   for (const ColumnInfo& column : table.columns) {
     if (!column.filling) continue;
@@ -177,6 +188,7 @@ void describe_table(EngineContext& context, const std::string& text, ResultSink&
     describe_columns(context, *table, sink);
     describe_constraints(context, *table, sink);
     tell_of_fills(*table, sink);
+    tell_of_stale_columns(context, *table, sink);
     return;
   }
   const auto view = context.catalog.find_view(name);

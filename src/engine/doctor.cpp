@@ -10,6 +10,8 @@
 #include "base/sha256.h"
 #include "base/text.h"
 #include "config/config.h"
+#include "engine/function_code.h"
+#include "engine/function_use.h"
 #include "engine/migrations.h"
 #include "engine/status.h"
 #include "media/cache.h"
@@ -39,6 +41,7 @@ class Doctor {
     check_worker_sandbox();
     check_worker();
     check_pdf_programs();
+    check_functions();
     check_operations();
     check_media();
     check_references();
@@ -226,6 +229,33 @@ class Doctor {
                   "apt-get install poppler-utils");
     }
     ok("PDF", "pdftotext and pdftoppm are there");
+  }
+
+  void check_functions() {
+    bool all_well = true;
+    for (const UserFunction& function : context_.user_functions.all()) {
+      const std::string& id = function.signature.id;
+      const auto copy = code_file(context_.config.home(), function);
+      if (copy && !std::filesystem::exists(*copy)) {
+        fail("functions", fmt::format("the code of {} is missing: {}", id, copy->string()),
+             "CREATE OR REPLACE FUNCTION takes it in again; or put the folder functions back");
+        all_well = false;
+      } else if (const auto changed = staleness(function)) {
+        warn("functions", fmt::format("{} is stale: {}", id, *changed),
+             "to use the new code: CREATE OR REPLACE FUNCTION");
+        all_well = false;
+      }
+    }
+    for (const StaleColumn& stale : stale_columns(context_)) {
+      warn("functions",
+           fmt::format("column {}.{} was computed by version {} of {}, now at {}", stale.table,
+                       stale.column, stale.computed_by, stale.function, stale.current),
+           fmt::format("coppice recompute {} {}", stale.table, stale.column));
+      all_well = false;
+    }
+    if (!all_well || context_.user_functions.all().empty()) return;
+    ok("functions",
+       fmt::format("{} of users, with their code", context_.user_functions.all().size()));
   }
 
   void check_operations() {

@@ -41,6 +41,11 @@ bool is_change_of_type(const SchemaStep& step) {
   return step.is_fill() && step.work == SchemaStep::Work::kRun;
 }
 
+void forget_rehearsal(EngineContext& context) {
+  context.forget_catalog();
+  context.refresh_functions();
+}
+
 void rehearse(EngineContext& context, const SchemaPlan& plan) {
   SilentSink silent;
   const bool changes_type = std::any_of(plan.steps.begin(), plan.steps.end(), is_change_of_type);
@@ -53,10 +58,10 @@ void rehearse(EngineContext& context, const SchemaPlan& plan) {
       rehearse_schema_step(context, step, silent);
     }
   } catch (const Error&) {
-    context.forget_catalog();
+    forget_rehearsal(context);
     throw;
   }
-  context.forget_catalog();
+  forget_rehearsal(context);
 }
 
 class Execution {

@@ -6,6 +6,7 @@
 
 #include "engine/bound_expression.h"
 #include "engine/migrations.h"
+#include "engine/schema_functions.h"
 #include "engine/statement_tools.h"
 #include "engine/stored_index.h"
 #include "engine/view_text.h"
@@ -204,6 +205,7 @@ SchemaModel schema_in_catalog(EngineContext& context) {
   context.forget_catalog();
   SchemaModel model;
   model.schemas = read_schemas(context);
+  model.functions = functions_in_catalog(context);
   model.tables = read_tables(context);
   model.views = read_views(context);
   model.grants = read_grants(context);

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "catalog/expressions.h"
 #include "engine/migrations.h"
+#include "engine/schema_functions.h"
 #include "engine/table_options.h"
 #include "sql/classify.h"
 #include "sql/deparse.h"
@@ -42,6 +43,7 @@ class FileReader {
       if (kind == StatementKind::kCreateTable) read_table();
       if (kind == StatementKind::kCreateView) read_view();
       if (kind == StatementKind::kCreateSchema) read_schema();
+      if (kind == StatementKind::kCreateFunction) read_function();
     }
     for (Statement& statement : model_.statements) {
       statement_ = &statement;
@@ -101,11 +103,44 @@ class FileReader {
     model_.views.push_back(std::move(view));
   }
 
+  void read_function() {
+    if (as<PgQuery__CreateFunctionStmt>(statement_->node()) == nullptr) {
+      fail(ErrorCode::kUnsupported, 0, "aggregates are no part of a schema file",
+           "make them with: coppice sql");
+    }
+    FunctionModel function = function_model(*statement_);
+    if (model_.find_function(function.id) != nullptr) {
+      fail(ErrorCode::kAlreadyExists, 0,
+           fmt::format("function {} is described twice in this file", function.reference));
+    }
+    function.place = place();
+    model_.functions.push_back(std::move(function));
+  }
+
+  void comment_on_function(const PgQuery__CommentStmt& comment) {
+    const sql::QualifiedName name = with_schema(sql::object_name(comment.object));
+    std::vector<FunctionModel*> named;
+    for (FunctionModel& function : model_.functions) {
+      if (function.name == name) named.push_back(&function);
+    }
+    if (named.empty()) {
+      fail(ErrorCode::kNotFound, 0,
+           fmt::format("function {} is not described in this file", name.text()));
+    }
+    if (named.size() > 1) {
+      fail(ErrorCode::kUnsupported, 0,
+           fmt::format("function name {} is not unique in this file", name.text()),
+           "comment on it with: coppice sql");
+    }
+    named.front()->comment = comment_of(comment);
+  }
+
   void read_other(StatementKind kind) {
     switch (kind) {
       case StatementKind::kCreateTable:
       case StatementKind::kCreateView:
       case StatementKind::kCreateSchema:
+      case StatementKind::kCreateFunction:
         return;
       case StatementKind::kCreateIndex:
         return read_index();
@@ -121,7 +156,8 @@ class FileReader {
       default:
         fail(ErrorCode::kUnsupported, 0,
              fmt::format("{} does not describe a schema", sql::kind_name(kind)),
-             "a schema file says what shall be there: CREATE SCHEMA, TABLE, VIEW and INDEX, "
+             "a schema file says what shall be there: CREATE SCHEMA, FUNCTION, TABLE, VIEW and "
+             "INDEX, "
              "ALTER TABLE … ADD or SET, COMMENT, GRANT; run others with: coppice sql -f FILE");
     }
   }
@@ -255,11 +291,13 @@ class FileReader {
       }
       case PG_QUERY__OBJECT_TYPE__OBJECT_VIEW:
         return comment_on_view(with_schema(sql::object_name(comment.object)), comment);
+      case PG_QUERY__OBJECT_TYPE__OBJECT_FUNCTION:
+        return comment_on_function(comment);
       case PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA:
         return comment_on_schema(sql::object_name(comment.object).name, comment);
       default:
         fail(ErrorCode::kUnsupported, 0,
-             "comments can be made on tables, columns, views and schemas");
+             "comments can be made on tables, columns, views, schemas and functions");
     }
   }
 

@@ -60,6 +60,13 @@ const ViewModel* SchemaModel::find_view(const sql::QualifiedName& name) const {
   return find_named(views, name);
 }
 
+const FunctionModel* SchemaModel::find_function(std::string_view id) const {
+  for (const FunctionModel& function : functions) {
+    if (function.id == id) return &function;
+  }
+  return nullptr;
+}
+
 const NamedSchema* SchemaModel::find_schema(std::string_view name) const {
   for (const NamedSchema& schema : schemas) {
     if (schema.name == name) return &schema;

@@ -50,6 +50,16 @@ struct ViewModel {
   SchemaPlace place;
 };
 
+struct FunctionModel {
+  sql::QualifiedName name;
+  std::string id;            // schema, name and types of the arguments
+  std::string reference;     // as DROP and COMMENT name it
+  std::string text;          // CREATE OR REPLACE FUNCTION, in one form
+  bool after_views = false;  // its body reads tables
+  std::optional<std::string> comment;
+  SchemaPlace place;
+};
+
 struct NamedSchema {
   std::string name;
   std::optional<std::string> comment;
@@ -70,6 +80,7 @@ struct GrantModel {
 
 struct SchemaModel {
   std::vector<NamedSchema> schemas;  // "public" is always there and not among them
+  std::vector<FunctionModel> functions;
   std::vector<TableModel> tables;
   std::vector<ViewModel> views;
   std::vector<GrantModel> grants;
@@ -77,6 +88,7 @@ struct SchemaModel {
 
   const TableModel* find_table(const sql::QualifiedName& name) const;
   const ViewModel* find_view(const sql::QualifiedName& name) const;
+  const FunctionModel* find_function(std::string_view id) const;
   const NamedSchema* find_schema(std::string_view name) const;
 };
 

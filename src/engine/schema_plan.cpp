@@ -18,6 +18,7 @@ class Planner {
 
   SchemaPlan run() {
     for (const NamedSchema& schema : wanted_.schemas) plan_schema_of(schema);
+    for (const FunctionModel& function : wanted_.functions) plan_function(function);
     for (const TableModel& table : wanted_.tables) {
       const TableModel* there = present_.find_table(table.name);
       if (there == nullptr) {
@@ -78,6 +79,17 @@ class Planner {
     }
     comment("SCHEMA", name, schema.comment, there == nullptr ? std::nullopt : there->comment,
             schema.place);
+  }
+
+  void plan_function(const FunctionModel& function) {
+    const FunctionModel* there = present_.find_function(function.id);
+    if (there == nullptr || there->text != function.text) {
+      add(function.after_views ? SchemaPhase::kLateFunctions : SchemaPhase::kFunctions,
+          there == nullptr ? "create function" : "replace function", function.reference,
+          function.text, function.place);
+    }
+    comment("FUNCTION", function.reference, function.comment,
+            there == nullptr ? std::nullopt : there->comment, function.place);
   }
 
   void create_table(const TableModel& table) {
@@ -178,6 +190,11 @@ class Planner {
       const bool first = wanted_.find_view(table.name) != nullptr;
       drop(first ? SchemaPhase::kDropFirst : SchemaPhase::kDropLast, "drop table", name,
            "DROP TABLE " + name);
+    }
+    for (const FunctionModel& function : present_.functions) {
+      if (wanted_.find_function(function.id) != nullptr) continue;
+      drop(SchemaPhase::kDropLast, "drop function", function.reference,
+           "DROP FUNCTION " + function.reference);
     }
     for (const NamedSchema& schema : present_.schemas) {
       if (wanted_.find_schema(schema.name) != nullptr) continue;

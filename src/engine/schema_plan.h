@@ -20,12 +20,14 @@ namespace coppice::engine {
 enum class SchemaPhase {
   kSchemas,
   kDropFirst,  // what others take the place of
+  kFunctions,  // computed columns call them
   kTables,
   kColumns,
   kConstraints,
   kFills,       // jobs of their own
   kAfterFills,  // constraints and indexes over filled columns
   kViews,
+  kLateFunctions,  // those that read tables
   kWords,  // comments and rights
   kDropLast,
   kKept,  // nothing is done

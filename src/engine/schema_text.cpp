@@ -94,6 +94,14 @@ std::string aligned(const std::string& name, std::size_t width) {
 
 std::string statement_line(const std::string& statement) { return statement + ";\n"; }
 
+std::string function_statements(const FunctionModel& function) {
+  std::string text = "\n" + statement_line(function.text);
+  if (function.comment) {
+    text += statement_line(comment_text("FUNCTION " + function.reference, function.comment));
+  }
+  return text;
+}
+
 std::string table_statements(const TableModel& table) {
   const std::string name = shown_name(table.name);
   std::string text = statement_line(create_table_text(table));
@@ -212,11 +220,17 @@ std::string schema_text(const SchemaModel& schema) {
     text += statement_line("CREATE SCHEMA " + name);
     if (named.comment) text += statement_line(comment_text("SCHEMA " + name, named.comment));
   }
+  for (const FunctionModel& function : schema.functions) {
+    if (!function.after_views) text += function_statements(function);
+  }
   for (const TableModel& table : schema.tables) text += "\n" + table_statements(table);
   for (const ViewModel& view : schema.views) {
     text += "\n" + statement_line(create_view_text(view, false));
     if (!view.comment) continue;
     text += statement_line(comment_text("VIEW " + shown_name(view.name), view.comment));
+  }
+  for (const FunctionModel& function : schema.functions) {
+    if (function.after_views) text += function_statements(function);
   }
   if (!schema.grants.empty()) text += "\n";
   for (const GrantModel& grant : schema.grants) text += statement_line(grant_text(grant, false));

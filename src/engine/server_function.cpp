@@ -86,8 +86,11 @@ void check_options(const PgQuery__CreateFunctionStmt& create, const sql::Stateme
 }
 
 void run_as_owner(EngineContext& context, sql::Statement& statement) {
+  // The deparser does not write CREATE AGGREGATE; its media types need their schema then.
+  const bool aggregate = as<PgQuery__DefineStmt>(statement.node()) != nullptr;
   qualify_media_types(sql::message_of(statement.node()), statement.arena());
-  const std::string sent = sql::deparse(statement.node());
+  const std::string sent =
+      aggregate ? std::string(statement.text()) : sql::deparse(statement.node());
   try {
     alter_in_transaction(context, [&] { context.main.exec(sent); });
   } catch (const pg::ServerError& error) {

@@ -1,5 +1,6 @@
 #include "exec/stubs.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "base/sha256.h"
@@ -22,11 +23,21 @@ struct Stub {
   std::string body;
 };
 
+// To PostgreSQL the columns of an iterator are parameters too, and no two may have one name. Calls
+// are bound by place, so a parameter's name in the stub is for people only.
+std::string parameter_name(const Signature& signature, const Parameter& parameter) {
+  const bool is_column =
+      std::any_of(signature.columns.begin(), signature.columns.end(),
+                  [&](const IteratorColumn& column) { return column.name == parameter.name; });
+  return is_column ? parameter.name + "_" : parameter.name;
+}
+
 std::string parameters_sql(const Signature& signature) {
   std::string text;
   for (const Parameter& parameter : signature.parameters) {
     if (!text.empty()) text += ", ";
-    text += pg::quote_identifier(parameter.name) + " " + server_type_name(parameter.type);
+    text += pg::quote_identifier(parameter_name(signature, parameter)) + " " +
+            server_type_name(parameter.type);
     if (parameter.default_sql) text += " DEFAULT " + *parameter.default_sql;
   }
   return text;
