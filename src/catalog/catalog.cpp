@@ -32,7 +32,7 @@ std::vector<std::int64_t> parse_ids(std::string_view text) {
 
 constexpr std::string_view kColumnFields =
     "column_id, physical, name, position, type, not_null, default_sql, identity, sequence, "
-    "expression, uses_engine, on_error, backup, comment, state, from_version, url_policy";
+    "expression, uses_engine, on_error, backup, comment, state, from_version, url_policy, derived";
 
 ColumnInfo read_column(const Result& result, int row) {
   ColumnInfo column;
@@ -53,7 +53,25 @@ ColumnInfo read_column(const Result& result, int row) {
   column.filling = result.text(row, 14) == "filling";
   column.from_version = result.integer(row, 15);
   column.references = result.text(row, 16);
+  column.derived = optional_text(result, row, 17);
   return column;
+}
+
+// What coppice.materialized_views says, from column `first` on; nothing when the table is no view.
+std::optional<MaterializedInfo> read_materialized(const Result& head, int first) {
+  if (head.is_null(0, first)) return std::nullopt;
+  MaterializedInfo view;
+  view.parent_id = head.integer(0, first);
+  view.parent_alias = head.text(0, first + 1);
+  view.condition = optional_text(head, 0, first + 2);
+  view.definition = head.text(0, first + 3);
+  view.first_version = head.integer(0, first + 4);
+  if (const auto call = optional_text(head, 0, first + 5)) {
+    view.iterator = IteratorCall{*call, std::string(head.text(0, first + 6)), {}};
+    // One a line: names hold no line breaks that anybody would write.
+    view.iterator->columns = split(head.text(0, first + 7), '\n');
+  }
+  return view;
 }
 
 ConstraintInfo read_constraint(const Result& result, int row) {
@@ -137,8 +155,13 @@ TablePointer Catalog::load_table(std::int64_t table_id) {
   const std::string id = std::to_string(table_id);
   const Result head = connection_.exec_cached(
       "SELECT t.tree_id, t.schema_name, t.table_name, t.store_name, r.version, r.schema_version, "
-      "r.floor_version FROM coppice.tables t JOIN coppice.trees r USING (tree_id) "
-      "WHERE t.table_id = $1",
+      "r.floor_version, "
+      "array(SELECT c.table_id FROM coppice.materialized_views c WHERE c.parent_id = t.table_id "
+      "ORDER BY 1), "
+      "m.parent_id, m.parent_alias, m.condition, m.definition, m.first_version, m.iterator, "
+      "m.iterator_alias, array_to_string(m.iterator_columns, E'\\n') "
+      "FROM coppice.tables t JOIN coppice.trees r USING (tree_id) "
+      "LEFT JOIN coppice.materialized_views m USING (table_id) WHERE t.table_id = $1",
       {id});
   if (head.rows() == 0) return nullptr;
   auto table = std::make_shared<TableInfo>();
@@ -149,6 +172,8 @@ TablePointer Catalog::load_table(std::int64_t table_id) {
   table->version = head.integer(0, 4);
   table->schema_version = head.integer(0, 5);
   table->floor_version = head.integer(0, 6);
+  table->views = parse_ids(head.text(0, 7));
+  table->view = read_materialized(head, 8);
   const Result columns = connection_.exec_cached(
       fmt::format("SELECT {} FROM coppice.columns WHERE table_id = $1 AND to_version IS NULL "
                   "ORDER BY position, state DESC",
@@ -232,7 +257,21 @@ std::vector<std::string> Catalog::all_schemas() {
   return names;
 }
 
+namespace {
+
+// A materialized view is younger than its tree.
+void check_made_by(const TableInfo& table, std::int64_t version) {
+  if (!table.view || version < 0 || version >= table.view->first_version) return;
+  throw Error(ErrorCode::kNotFound,
+              fmt::format("version {} of {} does not exist: it was created in version {}", version,
+                          table.user_name(), table.view->first_version),
+              fmt::format("see: coppice history {}", table.user_name()));
+}
+
+}  // namespace
+
 VersionInfo Catalog::version_info(const TableInfo& table, std::int64_t version) {
+  check_made_by(table, version);
   const Result found =
       connection_.exec_cached(fmt::format("{} AND v.version = $2", kSelectVersion),
                               {std::to_string(table.tree_id), std::to_string(version)});
@@ -276,7 +315,11 @@ VersionInfo Catalog::version_at_time(const TableInfo& table, const std::string& 
         fmt::format("{} AND v.published_at <= $2::timestamptz ORDER BY v.version DESC LIMIT 1",
                     kSelectVersion),
         {tree, at});
-    if (found.rows() > 0) return read_version(found, 0);
+    if (found.rows() > 0) {
+      VersionInfo version = read_version(found, 0);
+      check_made_by(table, version.version);
+      return version;
+    }
   } catch (const pg::ServerError& error) {
     if (!error.sqlstate().starts_with("22")) throw;
     throw Error(ErrorCode::kNotFound,

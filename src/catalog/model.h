@@ -37,6 +37,8 @@ struct ColumnInfo {
   std::optional<std::string> identity;  // "always" | "by default"
   std::optional<std::string> sequence;  // "coppice_store.t3_id_seq"
   std::optional<std::string> expression;
+  // Of a materialized view's select list: over the row of its parent and the iterator's.
+  std::optional<std::string> derived;
   bool uses_engine = false;
   OnError on_error = OnError::kAbort;
   std::string backup = "auto";
@@ -70,6 +72,23 @@ struct IndexInfo {
   std::string store_name;
 };
 
+// A LATERAL call of an iterator in the FROM of a materialized view.
+struct IteratorCall {
+  std::string call;  // "frames(f.clip, fps => 1)"
+  std::string alias;
+  std::vector<std::string> columns;  // pos and those of the function, as they are called
+};
+
+// What makes a table a materialized view. Names in expressions are qualified by the aliases.
+struct MaterializedInfo {
+  std::int64_t parent_id = 0;
+  std::string parent_alias;
+  std::optional<IteratorCall> iterator;
+  std::optional<std::string> condition;  // WHERE
+  std::string definition;                // the query as the user wrote it
+  std::int64_t first_version = 0;
+};
+
 struct TableInfo {
   std::int64_t table_id = 0;
   std::int64_t tree_id = 0;
@@ -81,11 +100,18 @@ struct TableInfo {
   std::vector<ColumnInfo> columns;  // by position, those that are filling too
   std::vector<ConstraintInfo> constraints;
   std::vector<IndexInfo> indexes;
+  std::optional<MaterializedInfo> view;  // of a materialized view
+  std::vector<std::int64_t> views;       // ids of the materialized views over it
 
   std::string store_table() const { return "coppice_store." + store; }
-  // The writable view over current rows with the user's names, then _row, _from and _to.
+  // The writable view over current rows with the user's names, then _row, _from and _to, and of a
+  // materialized view _parent.
   std::string working_view() const { return "coppice_store.w" + store.substr(1); }
   std::string user_name() const;  // "films.film", quoted where needed
+
+  // The columns that the store has besides _from, _to and the physical ones: "_row", of a view
+  // "_row, _parent".
+  std::string row_columns() const { return view ? "_row, _parent" : "_row"; }
 
   // Columns the user sees, by position.
   std::vector<const ColumnInfo*> visible_columns() const;

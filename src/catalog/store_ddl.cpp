@@ -83,18 +83,24 @@ std::vector<const ColumnInfo*> in_dependency_order(const TableInfo& table,
 
 std::vector<std::string> create_store(const TableInfo& table) {
   const std::string sequence = table.store_table() + "_row_seq";
-  return {
+  std::vector<std::string> statements = {
       fmt::format("CREATE SEQUENCE {} CACHE 64", sequence),
       fmt::format("CREATE TABLE {0} (\n"
                   "  _row bigint NOT NULL DEFAULT nextval('{1}'),\n"
                   "  _from bigint NOT NULL DEFAULT current_setting('coppice.op')::bigint,\n"
-                  "  _to bigint NOT NULL DEFAULT {2})",
-                  table.store_table(), sequence, kCurrentText),
+                  "  _to bigint NOT NULL DEFAULT {2}{3})",
+                  table.store_table(), sequence, kCurrentText,
+                  table.view ? ",\n  _parent bigint NOT NULL" : ""),
       fmt::format("ALTER SEQUENCE {} OWNED BY {}._row", sequence, table.store_table()),
       fmt::format("CREATE INDEX {0}_from ON {1} (_from, _row)", table.store, table.store_table()),
       fmt::format("CREATE INDEX {0}_to ON {1} (_to) WHERE _to <> {2}", table.store,
                   table.store_table(), kCurrentText),
   };
+  if (table.view) {
+    statements.push_back(fmt::format("CREATE INDEX {}_parent ON {} (_parent) WHERE _to = {}",
+                                     table.store, table.store_table(), kCurrentText));
+  }
+  return statements;
 }
 
 std::string add_physical_column(const TableInfo& table, const ColumnInfo& column) {
@@ -138,8 +144,9 @@ std::string working_view(const TableInfo& table) {
   std::string columns = select_list(table.visible_columns());
   if (!columns.empty()) columns += ", ";
   return fmt::format(
-      "CREATE OR REPLACE VIEW {} AS SELECT {}_row, _from, _to FROM {} WHERE _to = {}",
-      table.working_view(), columns, table.store_table(), kCurrentText);
+      "CREATE OR REPLACE VIEW {} AS SELECT {}_row, _from, _to{} FROM {} WHERE _to = {}",
+      table.working_view(), columns, table.view ? ", _parent" : "", table.store_table(),
+      kCurrentText);
 }
 
 std::string user_view(const TableInfo& table, bool replace) {

@@ -10,6 +10,7 @@
 #include "engine/alter_identity.h"
 #include "engine/column_definition.h"
 #include "engine/statement_tools.h"
+#include "engine/view_changes.h"
 #include "sql/deparse.h"
 #include "sql/keywords.h"
 #include "sql/lexer.h"
@@ -75,6 +76,7 @@ void refuse_to_drop(const Altering& altering, const TableInfo& table, const Colu
 // DROP only unmaps: older versions keep the column; prune removes what no version maps.
 void unmap_column(const Altering& altering, SchemaChange& change, const ColumnInfo& column) {
   pg::Connection& connection = altering.context.main;
+  refuse_change_of_read_column(altering.context, change.table, column.id, "drop");
   if (change.table.visible_columns().size() == 1) {
     altering.refuse(ErrorCode::kRefused, column.name,
                     "the last column of a table cannot be dropped", "drop the table");

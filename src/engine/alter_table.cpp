@@ -14,6 +14,7 @@
 #include "engine/schema_change.h"
 #include "engine/statement_tools.h"
 #include "engine/table_options.h"
+#include "engine/view_changes.h"
 #include "exec/binder.h"
 #include "sql/classify.h"
 #include "sql/deparse.h"
@@ -218,6 +219,7 @@ void alter_table(EngineContext& context, sql::Statement& statement, ResultSink& 
   Commands commands;
   for (sql::Node* node : sql::nodes(alter.n_cmds, alter.cmds)) {
     const auto* command = as<PgQuery__AlterTableCmd>(node);
+    if (table->view) check_view_step(altering, *table, *command);
     if (!is_settled(altering, *table, *command)) commands.push_back(command);
   }
   run_commands(altering, commands);

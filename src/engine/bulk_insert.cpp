@@ -13,6 +13,7 @@
 #include "engine/json_lines.h"
 #include "engine/query.h"
 #include "engine/staged_write.h"
+#include "engine/statement_tools.h"
 #include "sql/classify.h"
 #include "sql/parse.h"
 
@@ -223,6 +224,7 @@ CopyRequest folder_request(const InsertOptions& options, const catalog::TableInf
 void bulk_insert(EngineContext& context, const std::string& table_name,
                  const InsertOptions& options, ResultSink& sink) {
   const TablePointer table = context.catalog.table(sql::parse_qualified_name(table_name));
+  refuse_written_view(context, *table, nullptr, -1);
   std::shared_ptr<JsonLines> lines;
   CopyRequest request;
   if (options.format == InsertFormat::kJsonl) {
@@ -237,7 +239,7 @@ void bulk_insert(EngineContext& context, const std::string& table_name,
   const std::string statement =
       fmt::format("coppice insert {} --from {}", table->user_name(), source);
   try {
-    if (table->has_media() || table->has_engine_columns()) {
+    if (!table->views.empty() || table->has_media() || table->has_engine_columns()) {
       return run_staged_copy(context, *table, request, statement, sink);
     }
     DirectCopy write(std::move(request));

@@ -88,14 +88,14 @@ void keep_column(EngineContext& context, const TableInfo& table, const ColumnInf
   context.main.exec_cached(
       "INSERT INTO coppice.columns (table_id, column_id, from_version, physical, name, position, "
       "type, not_null, default_sql, identity, sequence, expression, uses_engine, on_error, backup, "
-      "comment, state, url_policy) VALUES "
-      "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+      "comment, state, url_policy, derived) VALUES "
+      "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
       {std::to_string(table.table_id), std::to_string(column.id), std::to_string(from_version),
        column.physical, column.name, std::to_string(column.position), column.type,
        bool_text(column.not_null), column.default_sql, column.identity, column.sequence,
        column.expression, bool_text(column.uses_engine),
        column.on_error == catalog::OnError::kIgnore ? "ignore" : "abort", column.backup,
-       column.comment, std::string(state), column.references});
+       column.comment, std::string(state), column.references, column.derived});
 }
 
 ColumnInfo& add_column(EngineContext& context, TableInfo& table, const ColumnDraft& draft,

@@ -45,18 +45,6 @@ ComputeRound make_round(EngineContext& context, const TableInfo& table,
   return round;
 }
 
-// What workers stored becomes durable before its name does.
-void make_media_durable(MediaStore& media, const std::vector<exec::TextColumn>& columns) {
-  std::vector<MediaName> names;
-  for (const exec::TextColumn& column : columns) {
-    for (const exec::TextCell& cell : column) {
-      const auto name = cell ? MediaName::parse(*cell) : std::nullopt;
-      if (name && media.contains(*name)) names.push_back(*name);
-    }
-  }
-  media.make_durable(names);
-}
-
 }  // namespace
 
 std::vector<ComputeRound> plan_rounds(EngineContext& context, const TableInfo& table,
@@ -109,6 +97,41 @@ ComputedBatch compute_round(EngineContext& context, const TableInfo& table,
   make_media_durable(context.media, computed.columns);
   note_functions_used(context, table, round.columns);
   return computed;
+}
+
+void make_media_durable(MediaStore& media, const std::vector<exec::TextColumn>& columns) {
+  std::vector<MediaName> names;
+  for (const exec::TextColumn& column : columns) {
+    for (const exec::TextCell& cell : column) {
+      const auto name = cell ? MediaName::parse(*cell) : std::nullopt;
+      if (name && media.contains(*name)) names.push_back(*name);
+    }
+  }
+  media.make_durable(names);
+}
+
+exec::TextBatch read_batch(const pg::Result& rows, int first, std::size_t count) {
+  exec::TextBatch batch;
+  batch.row_count = static_cast<std::size_t>(rows.rows());
+  for (std::size_t i = 0; i < count; ++i) {
+    exec::TextColumn values;
+    for (int row = 0; row < rows.rows(); ++row) {
+      const auto value = rows.value(row, first + static_cast<int>(i));
+      values.push_back(value ? exec::TextCell(std::string(*value)) : exec::TextCell());
+    }
+    batch.columns.push_back(std::move(values));
+  }
+  return batch;
+}
+
+std::string named_row(const pg::Result& rows, int row, int first,
+                      const std::vector<std::string>& names) {
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto value = rows.value(row, first + static_cast<int>(i));
+    parts.push_back(fmt::format("{} = {}", names[i], value.value_or("NULL")));
+  }
+  return "the row with " + join(parts, ", ");
 }
 
 std::vector<const ColumnInfo*> naming_columns(const TableInfo& table) {

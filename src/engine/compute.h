@@ -40,6 +40,14 @@ ComputedBatch compute_round(EngineContext& context, const catalog::TableInfo& ta
                             const ComputeRound& round, const exec::TextBatch& rows,
                             const std::function<std::string(std::size_t)>& describe_row);
 
+// Columns `first`, `first` + 1, … of a result, as rows for a plan.
+exec::TextBatch read_batch(const pg::Result& rows, int first, std::size_t count);
+// "the row with id = 3, pos = 0": the columns of `row` from `first` on, called `names`.
+std::string named_row(const pg::Result& rows, int row, int first,
+                      const std::vector<std::string>& names);
+// What workers stored becomes durable before its name does.
+void make_media_durable(MediaStore& media, const std::vector<exec::TextColumn>& columns);
+
 // The columns that name a row in messages: its key, or else its first base columns.
 std::vector<const catalog::ColumnInfo*> naming_columns(const catalog::TableInfo& table);
 

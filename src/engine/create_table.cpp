@@ -9,9 +9,12 @@
 #include "catalog/store_ddl.h"
 #include "engine/column_definition.h"
 #include "engine/create_function.h"
+#include "engine/materialized_view.h"
 #include "engine/migrations.h"
 #include "engine/schema_change.h"
+#include "engine/stage.h"
 #include "engine/table_options.h"
+#include "engine/view_stages.h"
 #include "pg/transaction.h"
 #include "sql/read.h"
 
@@ -21,18 +24,6 @@ namespace {
 using catalog::TableInfo;
 using catalog::TablePointer;
 using sql::as;
-
-void check_schema(EngineContext& context, const std::string& schema) {
-  if (schema.starts_with("coppice")) {
-    throw Error(ErrorCode::kRefused, fmt::format("schema \"{}\" is kept by Coppice itself", schema),
-                "make a schema of your own: CREATE SCHEMA name");
-  }
-  if (context.catalog.has_schema(schema)) return;
-  throw Error(ErrorCode::kNotFound, fmt::format("schema \"{}\" does not exist", schema),
-              did_you_mean(schema, context.catalog.all_schemas()).empty()
-                  ? fmt::format("create it: CREATE SCHEMA {}", sql::quote_identifier(schema))
-                  : did_you_mean(schema, context.catalog.all_schemas()));
-}
 
 // Tree, table and version 0.
 void keep_table(EngineContext& context, TableInfo& table, std::string_view statement) {
@@ -61,7 +52,67 @@ void keep_table(EngineContext& context, TableInfo& table, std::string_view state
       {std::to_string(table.tree_id)});
 }
 
-// The views that read the table or a version of it: all go, or they are a reason not to.
+void drop_stages(EngineContext& context, const TableInfo& table) {
+  const pg::Result stages = context.main.exec_params(
+      "UPDATE coppice.operations SET state = 'discarded', message = 'the table was dropped' "
+      "WHERE tree_id = $1 AND state = 'interrupted' RETURNING op_id",
+      {std::to_string(table.tree_id)});
+  for (int row = 0; row < stages.rows(); ++row) {
+    const std::int64_t operation = stages.integer(row, 0);
+    discard_materialized_view(context, table.tree_id, operation);
+    drop_stage_tables(context, table.tree_id, operation);
+  }
+}
+
+void drop_one(EngineContext& context, const TableInfo& table, std::string_view statement) {
+  pg::Connection& connection = context.main;
+  const std::string tree = std::to_string(table.tree_id);
+  const std::string id = std::to_string(table.table_id);
+  drop_stages(context, table);
+  drop_relations(context, table);
+  connection.exec_params(
+      "INSERT INTO coppice.operations (tree_id, op_id, table_id, table_name, kind, state, "
+      "statement, author, ended_at) SELECT tree_id, last_op + 1, $2, $3, 'drop table', "
+      "'published', $4, $5, clock_timestamp() FROM coppice.trees WHERE tree_id = $1",
+      {tree, id, table.name.schema + "." + table.name.name, std::string(statement),
+       context.log.author()});
+  connection.exec_params("DELETE FROM coppice.trees WHERE tree_id = $1", {tree});
+}
+
+// The materialized views over the tables of a DROP: all go, or they are a reason not to.
+void drop_materialized_over(EngineContext& context, const TableInfo& table, bool cascade,
+                            std::set<std::string>& dropped) {
+  std::vector<TablePointer> views = views_over(context, table);
+  if (!cascade && !views.empty()) {
+    std::vector<std::string> names;
+    for (const TablePointer& view : views)
+      names.push_back("materialized view " + view->user_name());
+    throw Error(ErrorCode::kRefused,
+                fmt::format("cannot drop table {} because other objects depend on it: {}",
+                            table.user_name(), join(names, ", ")),
+                "drop them first, or use DROP … CASCADE");
+  }
+  for (auto view = views.rbegin(); view != views.rend(); ++view) {
+    drop_views_over(context, **view, true, dropped);
+    remove_materialized_view(context, **view);
+    dropped.insert("materialized view " + (*view)->user_name());
+  }
+}
+
+}  // namespace
+
+void check_schema(EngineContext& context, const std::string& schema) {
+  if (schema.starts_with("coppice")) {
+    throw Error(ErrorCode::kRefused, fmt::format("schema \"{}\" is kept by Coppice itself", schema),
+                "make a schema of your own: CREATE SCHEMA name");
+  }
+  if (context.catalog.has_schema(schema)) return;
+  throw Error(ErrorCode::kNotFound, fmt::format("schema \"{}\" does not exist", schema),
+              did_you_mean(schema, context.catalog.all_schemas()).empty()
+                  ? fmt::format("create it: CREATE SCHEMA {}", sql::quote_identifier(schema))
+                  : did_you_mean(schema, context.catalog.all_schemas()));
+}
+
 void drop_views_over(EngineContext& context, const TableInfo& table, bool cascade,
                      std::set<std::string>& dropped) {
   const pg::Result views = context.main.exec_params(
@@ -84,42 +135,19 @@ void drop_views_over(EngineContext& context, const TableInfo& table, bool cascad
   }
   for (int row = 0; row < views.rows(); ++row) {
     context.main.exec(fmt::format("DROP VIEW {} CASCADE", views.text(row, 0)));
-    dropped.emplace(views.text(row, 0));
+    dropped.insert(fmt::format("view {}", views.text(row, 0)));
   }
 }
 
-void drop_stages(EngineContext& context, const TableInfo& table) {
-  const pg::Result stages = context.main.exec_params(
-      "UPDATE coppice.operations SET state = 'discarded', message = 'the table was dropped' "
-      "WHERE tree_id = $1 AND state = 'interrupted' RETURNING stage_name",
-      {std::to_string(table.tree_id)});
-  for (int row = 0; row < stages.rows(); ++row) {
-    if (stages.is_null(row, 0)) continue;
-    context.main.exec(fmt::format("DROP TABLE IF EXISTS {}", stages.text(row, 0)));
-  }
-}
-
-void drop_one(EngineContext& context, const TableInfo& table, std::string_view statement) {
-  pg::Connection& connection = context.main;
-  const std::string tree = std::to_string(table.tree_id);
-  const std::string id = std::to_string(table.table_id);
-  drop_stages(context, table);
+void drop_relations(EngineContext& context, const TableInfo& table) {
   drop_as_of_views(context, table);
-  connection.exec("DROP VIEW " + table.user_name());
-  connection.exec("DROP VIEW " + table.working_view());
-  connection.exec("DROP TABLE " + table.store_table());
-  connection.exec(fmt::format("DROP FUNCTION IF EXISTS {}_compute()", table.store_table()));
-  connection.exec_params(
-      "INSERT INTO coppice.operations (tree_id, op_id, table_id, table_name, kind, state, "
-      "statement, author, ended_at) SELECT tree_id, last_op + 1, $2, $3, 'drop table', "
-      "'published', $4, $5, clock_timestamp() FROM coppice.trees WHERE tree_id = $1",
-      {tree, id, table.name.schema + "." + table.name.name, std::string(statement),
-       context.log.author()});
-  connection.exec_params("DELETE FROM coppice.tables WHERE table_id = $1", {id});
-  connection.exec_params("DELETE FROM coppice.trees WHERE tree_id = $1", {tree});
+  context.main.exec("DROP VIEW " + table.user_name());
+  context.main.exec("DROP VIEW " + table.working_view());
+  context.main.exec("DROP TABLE " + table.store_table());
+  context.main.exec(fmt::format("DROP FUNCTION IF EXISTS {}_compute()", table.store_table()));
+  context.main.exec_params("DELETE FROM coppice.tables WHERE table_id = $1",
+                           {std::to_string(table.table_id)});
 }
-
-}  // namespace
 
 void create_user_view(EngineContext& context, const TableInfo& table) {
   context.main.exec(catalog::user_view(table, false));
@@ -226,6 +254,11 @@ void drop_tables(EngineContext& context, sql::Statement& statement, ResultSink& 
       sink.notice(fmt::format("table \"{}\" does not exist, skipping", name.name));
       continue;
     }
+    if (table->view) {
+      throw statement.error(ErrorCode::kRefused, -1,
+                            fmt::format("\"{}\" is a materialized view", name.name),
+                            "use DROP MATERIALIZED VIEW");
+    }
     if (std::find(tables.begin(), tables.end(), table) == tables.end()) tables.push_back(table);
   }
   const bool cascade = drop.behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE;
@@ -233,12 +266,13 @@ void drop_tables(EngineContext& context, sql::Statement& statement, ResultSink& 
   alter_in_transaction(context, [&] {  // all of them, or none
     dropped.clear();
     for (const TablePointer& table : tables) {
+      drop_materialized_over(context, *table, cascade, dropped);
       drop_views_over(context, *table, cascade, dropped);
       drop_one(context, *table, statement.text());
     }
     forget_dropped_views(context);
   });
-  for (const std::string& view : dropped) sink.notice("drop cascades to view " + view);
+  for (const std::string& name : dropped) sink.notice("drop cascades to " + name);
   context.forget_catalog();
 }
 

@@ -2,6 +2,9 @@
 // together.
 #pragma once
 
+#include <set>
+#include <string>
+
 #include "engine/context.h"
 #include "engine/table_draft.h"
 #include "sql/parse.h"
@@ -17,6 +20,14 @@ catalog::TablePointer create_table_from(EngineContext& context, const sql::Quali
 void drop_tables(EngineContext& context, sql::Statement& statement, ResultSink& sink);
 void create_schema(EngineContext& context, sql::Statement& statement, ResultSink& sink);
 void drop_schemas(EngineContext& context, sql::Statement& statement, ResultSink& sink);
+
+// Refuses schemas that there are not, and ours.
+void check_schema(EngineContext& context, const std::string& schema);
+// The plain views that read the table or a version of it: all go, or they are a reason not to.
+void drop_views_over(EngineContext& context, const catalog::TableInfo& table, bool cascade,
+                     std::set<std::string>& dropped);
+// What there is of a table beside its tree; in a transaction.
+void drop_relations(EngineContext& context, const catalog::TableInfo& table);
 
 // Makes the user's view, its guard and the reader's right to it; in a transaction.
 void create_user_view(EngineContext& context, const catalog::TableInfo& table);

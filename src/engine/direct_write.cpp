@@ -85,6 +85,7 @@ void refresh(EngineContext& context, Operation& operation) {
 WriteOutcome run_direct_write(EngineContext& context, const sql::QualifiedName& table_name,
                               std::string_view statement, DirectWrite& write) {
   TablePointer table = context.catalog.table(table_name);
+  if (!table->views.empty()) throw TableHasViews();
   write.plan(context, *table);
   Operation operation;
   try {
@@ -112,8 +113,12 @@ WriteOutcome run_direct_write(EngineContext& context, const sql::QualifiedName& 
       try {
         context.forget_catalog();
         table = context.catalog.table(table_name);
+        if (!table->views.empty()) throw TableHasViews();
         write.plan(context, *table);
         refresh(context, operation);
+      } catch (const TableHasViews& meanwhile) {
+        give_up("empty", meanwhile);  // it is begun again, the other way
+        throw;
       } catch (const Error& error) {
         give_up("failed", error);
         throw;

@@ -4,7 +4,7 @@
 //          for the moment it takes to give the version; commit. Rows that another operation
 //          replaced since this one began are evaluated again before publishing, as READ COMMITTED
 //          would (design, section 5.3).
-// Errors   The server's errors in the user's names; kConflict after too many rounds.
+// Errors   The server's errors in the user's names; kConflict after too many rounds; TableHasViews.
 #pragma once
 
 #include <functional>
@@ -16,6 +16,14 @@
 #include "engine/engine.h"
 
 namespace coppice::engine {
+
+// The table has materialized views, which follow staged writes only: nothing was done.
+class TableHasViews : public Error {
+ public:
+  TableHasViews()
+      : Error(ErrorCode::kConflict, "a materialized view was made meanwhile",
+              "run the command again") {}
+};
 
 // What a planned statement does inside the transaction.
 class DirectWrite {

@@ -38,13 +38,15 @@ std::unique_ptr<DirectWrite> make_write(EngineContext& context, const catalog::T
                 "EXPLAIN its query instead");
   };
   if (const auto* insert = as<PgQuery__InsertStmt>(inner.node()); insert != nullptr) {
-    refuse_staged(is_upsert(*insert) || insert_needs_staging(context, table, inner));
+    refuse_staged(!table.views.empty() || is_upsert(*insert) ||
+                  insert_needs_staging(context, table, inner));
     return std::make_unique<DirectInsert>(text, parameters);
   }
   if (as<PgQuery__UpdateStmt>(inner.node()) != nullptr) {
-    refuse_staged(update_needs_staging(context, table, inner));
+    refuse_staged(!table.views.empty() || update_needs_staging(context, table, inner));
     return std::make_unique<DirectUpdate>(text, parameters);
   }
+  refuse_staged(!table.views.empty());
   return std::make_unique<DirectDelete>(text, parameters);
 }
 
@@ -67,7 +69,7 @@ void explain_write(EngineContext& context, sql::Statement& statement,
     if (option.value) options += " " + sql::quote_literal(*option.value);
   }
   if (!options.empty()) options += ")";
-  const catalog::TablePointer table = target_table(context, statement, *target);
+  const catalog::TablePointer table = written_table(context, statement, *target);
   sql::Statement inner = sql::parse_statement(sql::deparse(explain.query));
   const std::unique_ptr<DirectWrite> write = make_write(context, *table, inner, parameters);
   write->plan(context, *table);

@@ -15,6 +15,7 @@
 #include "engine/fill_constraints.h"
 #include "engine/fill_ranges.h"
 #include "engine/schema_change.h"
+#include "engine/view_changes.h"
 #include "pg/transaction.h"
 
 namespace coppice::engine {
@@ -95,6 +96,9 @@ BegunFill begin_fill(EngineContext& context, const FillRequest& request,
     context.forget_catalog();
     TableInfo table = *context.catalog.table(request.table);
     refuse_second_fill(table);
+    for (const ColumnDraft& draft : request.columns) {
+      refuse_change_of_read_column(context, table, draft.info.id, "change");
+    }
     for (const ColumnDraft& draft : request.columns) {
       ColumnInfo& column = request.kind == FillKind::kAddDefault
                                ? add_defaulted_column(context, table, draft)

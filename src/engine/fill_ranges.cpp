@@ -228,25 +228,12 @@ class Filler {
   }
 
   ComputedBatch compute_batch(const pg::Result& rows, const ComputeRound& round) {
-    const std::vector<const ColumnInfo*> naming = naming_columns(table_);
-    const int first = 2 + static_cast<int>(naming.size());
-    exec::TextBatch batch;
-    batch.row_count = static_cast<std::size_t>(rows.rows());
-    for (std::size_t i = 0; i < round.plan.source_targets().size(); ++i) {
-      exec::TextColumn values;
-      for (int row = 0; row < rows.rows(); ++row) {
-        const auto value = rows.value(row, first + static_cast<int>(i));
-        values.push_back(value ? exec::TextCell(std::string(*value)) : exec::TextCell());
-      }
-      batch.columns.push_back(std::move(values));
-    }
+    std::vector<std::string> names;
+    for (const ColumnInfo* column : naming_columns(table_)) names.push_back(column->name);
+    const int first = 2 + static_cast<int>(names.size());
+    const exec::TextBatch batch = read_batch(rows, first, round.plan.source_targets().size());
     return compute_round(context_, table_, round, batch, [&](std::size_t row) {
-      std::vector<std::string> parts;
-      for (std::size_t i = 0; i < naming.size(); ++i) {
-        const auto value = rows.value(static_cast<int>(row), 2 + static_cast<int>(i));
-        parts.push_back(fmt::format("{} = {}", naming[i]->name, value.value_or("NULL")));
-      }
-      return fmt::format("the row with {}", fmt::join(parts, ", "));
+      return named_row(rows, static_cast<int>(row), 2, names);
     });
   }
 

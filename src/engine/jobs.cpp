@@ -6,6 +6,8 @@
 
 #include "engine/emit.h"
 #include "engine/fill.h"
+#include "engine/materialized_view.h"
+#include "engine/stage.h"
 #include "engine/staged_write.h"
 #include "pg/row_stream.h"
 
@@ -21,6 +23,7 @@ struct Job {
   JobId id;
   std::string state;
   bool is_fill = false;
+  bool makes_view = false;
   std::optional<std::string> stage_name;
 };
 
@@ -47,7 +50,8 @@ Job find_job(EngineContext& context, const std::string& text) {
   job.id = parse_id(text);
   context.log.settle_abandoned();
   const pg::Result row = context.main.exec_params(
-      "SELECT state, coalesce(detail ? 'fill', false), stage_name FROM coppice.operations "
+      "SELECT state, coalesce(detail ? 'fill', false), stage_name, "
+      "coalesce(detail ? 'create_view', false) FROM coppice.operations "
       "WHERE tree_id = $1 AND op_id = $2",
       {std::to_string(job.id.tree), std::to_string(job.id.operation)});
   if (row.rows() == 0) {
@@ -56,6 +60,7 @@ Job find_job(EngineContext& context, const std::string& text) {
   }
   job.state = row.text(0, 0);
   job.is_fill = row.boolean(0, 1);
+  job.makes_view = row.boolean(0, 3);
   if (!row.is_null(0, 2)) job.stage_name = std::string(row.text(0, 2));
   return job;
 }
@@ -75,7 +80,7 @@ void drop_stage(EngineContext& context, const Job& job) {
                             job.id.operation, *job.stage_name),
                 "the catalog was changed by hand; nothing was done");
   }
-  context.main.exec("DROP TABLE IF EXISTS " + expected);
+  drop_stage_tables(context, job.id.tree, job.id.operation);
 }
 
 }  // namespace
@@ -116,6 +121,9 @@ void resume_job(EngineContext& context, const std::string& id, ResultSink& sink)
                 fmt::format("job {} was one transaction: nothing of it was kept", id),
                 fmt::format("run its statement again; coppice jobs discard {} forgets it", id));
   }
+  if (job.makes_view) {
+    return resume_materialized_view(context, job.id.tree, job.id.operation, sink);
+  }
   resume_staged(context, job.id.tree, job.id.operation, sink);
 }
 
@@ -130,6 +138,7 @@ void discard_job(EngineContext& context, const std::string& id, ResultSink& sink
   if (job.is_fill && job.state == "interrupted") {
     discard_fill(context, job.id.tree, job.id.operation);
   }
+  if (job.makes_view) discard_materialized_view(context, job.id.tree, job.id.operation);
   if (left_something) drop_stage(context, job);
   context.main.exec_params(
       "UPDATE coppice.operations SET state = 'discarded', stage_name = NULL, "

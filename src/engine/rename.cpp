@@ -12,6 +12,7 @@
 #include "engine/schema_change.h"
 #include "engine/statement_tools.h"
 #include "engine/stored_index.h"
+#include "engine/view_changes.h"
 #include "engine/view_text.h"
 #include "sql/deparse.h"
 #include "sql/make.h"
@@ -107,6 +108,7 @@ void rename_column(EngineContext& context, sql::Statement& statement,
               {std::to_string(constraint.id), constraint.expression});
         }
         renew_index_texts(context, before, change.table, old_name);
+        rename_in_views(context, before, change.table, change.version);
       });
   sink.done("ALTER TABLE", version);
 }
@@ -121,7 +123,9 @@ void rename_table(EngineContext& context, sql::Statement& statement, const Table
                                       sql::quote_identifier(new_name)));
         context.main.exec_cached("UPDATE coppice.tables SET table_name = $2 WHERE table_id = $1",
                                  {std::to_string(change.table.table_id), new_name});
+        const TableInfo before = change.table;
         change.table.name.name = new_name;
+        rename_in_views(context, before, change.table, change.version);
       });
   sink.done("ALTER TABLE", version);
 }
@@ -241,6 +245,7 @@ void rename_object(EngineContext& context, sql::Statement& statement, ResultSink
     case PG_QUERY__OBJECT_TYPE__OBJECT_TABCONSTRAINT:
       return rename_constraint(context, statement, rename, sink);
     case PG_QUERY__OBJECT_TYPE__OBJECT_TABLE:
+    case PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW:
       if (context.catalog.find_view(sql::relation_name(*rename.relation)) != nullptr) {
         return rename_view(context, sql::relation_name(*rename.relation), rename.newname,
                            "ALTER TABLE", sink);

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "base/text.h"
 #include "config/config.h"
@@ -14,6 +15,7 @@
 #include "engine/group_commit.h"
 #include "engine/indexes.h"
 #include "engine/insert.h"
+#include "engine/materialized_view.h"
 #include "engine/query.h"
 #include "engine/session_settings.h"
 #include "engine/staged_write.h"
@@ -42,73 +44,104 @@ struct Run {
   std::string text() const { return std::string(statement.text()); }
 };
 
+// `staged`: the other way, for a table that got a materialized view meanwhile.
 void write_directly(const Run& run, const sql::QualifiedName& table, DirectWrite& write,
-                    std::string_view tag) {
+                    std::string_view tag, const std::function<void()>& staged) {
   try {
     const WriteOutcome outcome = run_direct_write(run.context, table, run.statement.text(), write);
     write.emit(run.context, run.sink);
     run.sink.done(fmt::format("{} {}", tag, outcome.counts.changed()), outcome.version);
+  } catch (const TableHasViews&) {
+    run.context.forget_catalog();
+    staged();
   } catch (const pg::ServerError& error) {
     throw query_error(run.context, error, write.planned_text(), run.statement);
   }
 }
 
+// Materialized views follow staged writes.
+bool has_views(const catalog::TableInfo& table) { return !table.views.empty(); }
+
 void insert(const Run& run) {
   const auto& insert = *as<PgQuery__InsertStmt>(run.statement.node());
-  const catalog::TablePointer table = target_table(run.context, run.statement, *insert.relation);
-  if (insert_needs_staging(run.context, *table, run.statement)) {
-    return run_staged_insert(run.context, *table, run.statement, run.parameters, run.sink);
+  const catalog::TablePointer table = written_table(run.context, run.statement, *insert.relation);
+  const auto staged = [&] {
+    run_staged_insert(run.context, *table, run.statement, run.parameters, run.sink);
+  };
+  if (has_views(*table) || insert_needs_staging(run.context, *table, run.statement)) {
+    return staged();
   }
   if (is_upsert(insert)) {
     DirectUpsert write(run.text(), run.parameters);
-    return write_directly(run, table->name, write, "INSERT 0");
+    return write_directly(run, table->name, write, "INSERT 0", staged);
   }
   DirectInsert write(run.text(), run.parameters);
-  write_directly(run, table->name, write, "INSERT 0");
+  write_directly(run, table->name, write, "INSERT 0", staged);
 }
 
 void update(const Run& run) {
   const auto& update = *as<PgQuery__UpdateStmt>(run.statement.node());
-  const catalog::TablePointer table = target_table(run.context, run.statement, *update.relation);
-  if (update_needs_staging(run.context, *table, run.statement)) {
-    return run_staged_update(run.context, *table, run.statement, run.parameters, run.sink);
+  const catalog::TablePointer table = written_table(run.context, run.statement, *update.relation);
+  const auto staged = [&] {
+    run_staged_update(run.context, *table, run.statement, run.parameters, run.sink);
+  };
+  if (has_views(*table) || update_needs_staging(run.context, *table, run.statement)) {
+    return staged();
   }
   DirectUpdate write(run.text(), run.parameters);
-  write_directly(run, table->name, write, "UPDATE");
+  write_directly(run, table->name, write, "UPDATE", staged);
 }
 
 void remove(const Run& run) {
   const auto& deletion = *as<PgQuery__DeleteStmt>(run.statement.node());
-  const catalog::TablePointer table = target_table(run.context, run.statement, *deletion.relation);
-  if (exec::mentions_engine_function(run.statement.node(), run.context.functions)) {
-    return run_staged_delete(run.context, *table, run.statement, run.parameters, run.sink);
+  const catalog::TablePointer table = written_table(run.context, run.statement, *deletion.relation);
+  const auto staged = [&] {
+    run_staged_delete(run.context, *table, run.statement, run.parameters, run.sink);
+  };
+  if (has_views(*table) ||
+      exec::mentions_engine_function(run.statement.node(), run.context.functions)) {
+    return staged();
   }
   DirectDelete write(run.text(), run.parameters);
-  write_directly(run, table->name, write, "DELETE");
+  write_directly(run, table->name, write, "DELETE", staged);
+}
+
+void truncate_table(const Run& run, const PgQuery__RangeVar& relation, bool restart) {
+  const catalog::TablePointer table = written_table(run.context, run.statement, relation);
+  const auto staged = [&] {
+    run_staged_truncate(run.context, *table, run.statement.text(), restart, run.sink);
+  };
+  if (has_views(*table)) return staged();
+  DirectDelete write(fmt::format("TRUNCATE {}{}", sql::relation_name(relation).text(),
+                                 restart ? " RESTART IDENTITY" : ""),
+                     run.parameters);
+  try {
+    const WriteOutcome outcome =
+        run_direct_write(run.context, table->name, run.statement.text(), write);
+    run.sink.done("TRUNCATE TABLE", outcome.version);
+  } catch (const TableHasViews&) {
+    run.context.forget_catalog();
+    staged();
+  }
 }
 
 void truncate(const Run& run) {
   const auto& truncation = *as<PgQuery__TruncateStmt>(run.statement.node());
   for (sql::Node* node : sql::nodes(truncation.n_relations, truncation.relations)) {
-    const auto& relation = *as<PgQuery__RangeVar>(node);
-    const catalog::TablePointer table = target_table(run.context, run.statement, relation);
-    const char* restart = truncation.restart_seqs ? " RESTART IDENTITY" : "";
-    DirectDelete write("TRUNCATE " + sql::relation_name(relation).text() + restart, run.parameters);
-    const WriteOutcome outcome =
-        run_direct_write(run.context, table->name, run.statement.text(), write);
-    run.sink.done("TRUNCATE TABLE", outcome.version);
+    truncate_table(run, *as<PgQuery__RangeVar>(node), truncation.restart_seqs);
   }
 }
 
 void copy_from(const Run& run) {
   const auto& copy = *as<PgQuery__CopyStmt>(run.statement.node());
-  const catalog::TablePointer table = target_table(run.context, run.statement, *copy.relation);
+  const catalog::TablePointer table = written_table(run.context, run.statement, *copy.relation);
   CopyRequest request = read_copy(run.statement, *table);
-  if (table->has_media() || table->has_engine_columns()) {
-    return run_staged_copy(run.context, *table, request, run.statement.text(), run.sink);
-  }
-  DirectCopy write(std::move(request));
-  write_directly(run, table->name, write, "COPY");
+  const auto staged = [&] {
+    run_staged_copy(run.context, *table, request, run.statement.text(), run.sink);
+  };
+  if (has_views(*table) || table->has_media() || table->has_engine_columns()) return staged();
+  DirectCopy write(request);
+  write_directly(run, table->name, write, "COPY", staged);
 }
 
 void drop(const Run& run, StatementKind kind) {
@@ -118,6 +151,9 @@ void drop(const Run& run, StatementKind kind) {
       break;
     case StatementKind::kDropView:
       drop_views(run.context, run.statement, run.sink);
+      break;
+    case StatementKind::kDropMaterializedView:
+      drop_materialized_views(run.context, run.statement, run.sink);
       break;
     case StatementKind::kDropIndex:
       drop_indexes(run.context, run.statement, run.sink);
@@ -162,11 +198,14 @@ void run_statement(const Run& run) {
     case StatementKind::kCreateView:
       create_view(run.context, run.statement, run.sink);
       return done("CREATE VIEW");
+    case StatementKind::kCreateMaterializedView:
+      return create_materialized_view(run.context, run.statement, run.parameters, run.sink);
     case StatementKind::kAlterTable:
     case StatementKind::kRename:
       return alter_table(run.context, run.statement, run.sink);
     case StatementKind::kDropTable:
     case StatementKind::kDropView:
+    case StatementKind::kDropMaterializedView:
     case StatementKind::kDropIndex:
     case StatementKind::kDropSchema:
       drop(run, kind);

@@ -47,15 +47,12 @@ void flush_log(pg::Connection& other) {
 }  // namespace
 
 Stage::Stage(EngineContext& context, catalog::TablePointer table,
-             const catalog::Operation& operation)
-    : context_(context),
-      table_(std::move(table)),
-      operation_(operation),
-      name_(fmt::format("coppice_store.s{}_{}", operation.tree_id, operation.op_id)) {}
+             const catalog::Operation& operation, std::string name)
+    : context_(context), table_(std::move(table)), operation_(operation), name_(std::move(name)) {}
 
 Stage Stage::create(EngineContext& context, const catalog::TablePointer& table,
                     const catalog::Operation& operation) {
-  Stage stage(context, table, operation);
+  Stage stage = reopen(context, table, operation);
   pg::Transaction transaction(context.main);
   context.main.exec(fmt::format(
       "CREATE TABLE {0} (LIKE {1} INCLUDING DEFAULTS, "
@@ -71,17 +68,26 @@ Stage Stage::create(EngineContext& context, const catalog::TablePointer& table,
 
 Stage Stage::reopen(EngineContext& context, const catalog::TablePointer& table,
                     const catalog::Operation& operation) {
-  return Stage(context, table, operation);
+  return Stage(context, table, operation,
+               fmt::format("coppice_store.s{}_{}", operation.tree_id, operation.op_id));
 }
 
-std::string Stage::user_rows(const TableInfo& names, std::string_view actions) const {
+Stage Stage::of_view(EngineContext& context, const catalog::TablePointer& view,
+                     const catalog::Operation& operation) {
+  return Stage(
+      context, view, operation,
+      fmt::format("coppice_store.s{}_{}_v{}", operation.tree_id, operation.op_id, view->table_id));
+}
+
+std::string Stage::user_rows(const TableInfo& names, std::string_view actions,
+                             const std::string& where) const {
   std::vector<std::string> columns;
   for (const ColumnInfo* column : names.visible_columns()) {
     columns.push_back(column->physical + " AS " + sql::quote_identifier(column->name));
   }
   columns.insert(columns.end(), along_.begin(), along_.end());
-  return fmt::format("(SELECT {}, _n, _row, _old, _round, _action FROM {} WHERE _action IN ({}))",
-                     join(columns, ", "), name_, actions);
+  return fmt::format("(SELECT {}, _n, _row, _old, _round, _action FROM {} WHERE _action IN ({}){})",
+                     join(columns, ", "), name_, actions, where.empty() ? "" : " AND " + where);
 }
 
 void Stage::add_along(const std::string& column, const std::string& type) {
@@ -101,15 +107,17 @@ void Stage::check_constraints() {
   for (const ColumnInfo* column : table_->visible_columns()) {
     if (!column->not_null || column->computed()) continue;
     context_.main.exec(
-        fmt::format("ALTER TABLE {} ADD CONSTRAINT {}_{}_not_null CHECK ({} IS NOT NULL)", name_,
-                    table_->store, column->physical, column->physical));
+        fmt::format("ALTER TABLE {} ADD CONSTRAINT {}_{}_not_null "
+                    "CHECK (_action NOT IN ('i', 'u') OR {} IS NOT NULL)",
+                    name_, table_->store, column->physical, column->physical));
   }
   for (const ConstraintInfo& constraint : table_->constraints) {
     if (constraint.kind != catalog::ConstraintKind::kCheck) continue;
     if (!is_base(*table_, constraint.columns)) continue;
-    context_.main.exec(fmt::format("ALTER TABLE {} ADD CONSTRAINT {} CHECK ({})", name_,
-                                   constraint.store_name,
-                                   catalog::in_store_names(*table_, *constraint.expression)));
+    context_.main.exec(fmt::format(
+        "ALTER TABLE {} ADD CONSTRAINT {} "
+        "CHECK (_action NOT IN ('i', 'u') OR ({}))",
+        name_, constraint.store_name, catalog::in_store_names(*table_, *constraint.expression)));
   }
 }
 
@@ -148,7 +156,8 @@ void Stage::check_unique(const ConstraintInfo& constraint) {
                           constraint.name, join(names, ", "), clash.text(0, 0)));
 }
 
-void Stage::compute(const std::vector<const ColumnInfo*>& columns, ResultSink& sink) {
+void Stage::compute(const std::vector<const ColumnInfo*>& columns, ResultSink& sink,
+                    const std::string& where, std::size_t first_round) {
   const WritingScope scope(context_, operation_);
   std::vector<const ColumnInfo*> live, hidden;
   const TableInfo future = catalog::with_fills(*table_);
@@ -161,73 +170,69 @@ void Stage::compute(const std::vector<const ColumnInfo*>& columns, ResultSink& s
       if (later.physical == column->physical) hidden.push_back(&later);
     }
   }
-  const std::size_t rounds = compute_rounds(*table_, live, 0, sink);
+  const std::size_t rounds = compute_rounds(*table_, live, where, first_round, sink);
   // Columns that are being filled are computed from each other.
-  compute_rounds(future, hidden, rounds, sink);
+  compute_rounds(future, hidden, where, first_round + rounds, sink);
   reach_crash_point("stage.all_stored");
 }
 
 std::size_t Stage::compute_rounds(const TableInfo& table,
                                   const std::vector<const ColumnInfo*>& columns,
-                                  std::size_t first_round, ResultSink& sink) {
+                                  const std::string& where, std::size_t first_round,
+                                  ResultSink& sink) {
   if (columns.empty()) return 0;
-  const std::string from =
-      fmt::format("{} AS {}", user_rows(table), sql::quote_identifier(table.name.name));
-  const std::vector<ComputeRound> rounds = plan_rounds(context_, table, columns, from);
-  const std::vector<const ColumnInfo*> naming = naming_columns(table);
-  std::string names;
-  for (const ColumnInfo* column : naming) names += ", " + sql::quote_identifier(column->name);
+  RoundRows rows;
+  rows.from = fmt::format("{} AS {}", user_rows(table, "'i', 'u'", where),
+                          sql::quote_identifier(table.name.name));
+  const std::vector<ComputeRound> rounds = plan_rounds(context_, table, columns, rows.from);
+  for (const ColumnInfo* column : naming_columns(table)) {
+    rows.naming.emplace_back(column->name, sql::quote_identifier(column->name));
+  }
   Progress progress{"computing columns of " + table.user_name(), 0, 0};
   progress.total = static_cast<std::uint64_t>(
-      context_.main.exec(fmt::format("SELECT count(*) FROM {}", from)).integer(0, 0) *
+      context_.main.exec(fmt::format("SELECT count(*) FROM {}", rows.from)).integer(0, 0) *
       static_cast<std::int64_t>(rounds.size()));
   for (std::size_t number = 0; number < rounds.size(); ++number) {
-    const ComputeRound& round = rounds[number];
-    // From the last row on: the rows before it are done, and their old versions would have to be
-    // stepped over each time.
-    const std::string query = fmt::format(
-        "SELECT _n, _row{}, {} FROM {} WHERE _round = {} AND _n > $1 ORDER BY _n LIMIT {}", names,
-        round.plan.select_list(), from, first_round + number, kRowsPerBatch);
-    std::int64_t last = 0;
-    for (;;) {
-      context_.check_stop();
-      const pg::Result rows = context_.main.exec_params(query, {std::to_string(last)});
-      if (rows.rows() == 0) break;
-      last = rows.integer(rows.rows() - 1, 0);
-      exec::TextBatch batch;
-      batch.row_count = static_cast<std::size_t>(rows.rows());
-      const int first = 2 + static_cast<int>(naming.size());
-      for (int i = 0; i < static_cast<int>(round.plan.source_targets().size()); ++i) {
-        exec::TextColumn values;
-        for (int row = 0; row < rows.rows(); ++row) {
-          const auto value = rows.value(row, first + i);
-          values.push_back(value ? exec::TextCell(std::string(*value)) : exec::TextCell());
-        }
-        batch.columns.push_back(std::move(values));
-      }
-      const ComputedBatch computed =
-          compute_round(context_, table, round, batch, [&](std::size_t row) {
-            std::vector<std::string> parts;
-            for (std::size_t i = 0; i < naming.size(); ++i) {
-              const auto value = rows.value(static_cast<int>(row), 2 + static_cast<int>(i));
-              parts.push_back(fmt::format("{} = {}", naming[i]->name, value.value_or("NULL")));
-            }
-            return "the row with " + join(parts, ", ");
-          });
-      reach_crash_point("stage.batch_computed");
-      std::vector<std::int64_t> numbers, row_ids;
-      for (int row = 0; row < rows.rows(); ++row) {
-        numbers.push_back(rows.integer(row, 0));
-        row_ids.push_back(rows.integer(row, 1));
-      }
-      store_batch(round, static_cast<std::int64_t>(first_round + number) + 1, numbers, row_ids,
-                  computed);
-      reach_crash_point("stage.batch_stored");
-      progress.done += batch.row_count;
-      sink.progress(progress);
-    }
+    run_round(rounds[number], rows, first_round + number, progress, sink);
   }
   return rounds.size();
+}
+
+void Stage::run_round(const ComputeRound& round, const RoundRows& source, std::size_t number,
+                      Progress& progress, ResultSink& sink) {
+  std::vector<std::string> names;
+  std::string fields = fmt::format("{0}_n, {0}_row", source.prefix);
+  for (const auto& [name, sql] : source.naming) {
+    names.push_back(name);
+    fields += ", " + sql;
+  }
+  const std::string where = source.where.empty() ? "" : " AND " + source.where;
+  std::int64_t after = 0;  // rows before it are done: they need not be walked again
+  for (;;) {
+    context_.check_stop();
+    const pg::Result rows = context_.main.exec(
+        fmt::format("SELECT {}, {} FROM {} WHERE {}_n > {} AND {}_round = {}{} ORDER BY {}_n "
+                    "LIMIT {}",
+                    fields, round.plan.select_list(), source.from, source.prefix, after,
+                    source.prefix, number, where, source.prefix, kRowsPerBatch));
+    if (rows.rows() == 0) return;
+    const exec::TextBatch batch =
+        read_batch(rows, 2 + static_cast<int>(names.size()), round.plan.source_targets().size());
+    const ComputedBatch computed = compute_round(
+        context_, *table_, round, batch,
+        [&](std::size_t row) { return named_row(rows, static_cast<int>(row), 2, names); });
+    reach_crash_point("stage.batch_computed");
+    std::vector<std::int64_t> numbers, row_ids;
+    for (int row = 0; row < rows.rows(); ++row) {
+      numbers.push_back(rows.integer(row, 0));
+      row_ids.push_back(rows.integer(row, 1));
+    }
+    store_batch(round, static_cast<std::int64_t>(number) + 1, numbers, row_ids, computed);
+    reach_crash_point("stage.batch_stored");
+    after = numbers.back();
+    progress.done += batch.row_count;
+    sink.progress(progress);
+  }
 }
 
 void Stage::store_batch(const ComputeRound& round, std::int64_t round_number,
@@ -265,7 +270,8 @@ void Stage::store_batch(const ComputeRound& round, std::int64_t round_number,
   transaction.commit();
 }
 
-Stage::Published Stage::publish(const std::string& returning, const std::string& alias) {
+Stage::Published Stage::publish(const std::string& returning, const std::string& alias,
+                                const std::function<bool()>& along) {
   Published result;
   pg::Connection& main = context_.main;
   pg::Transaction transaction(main);
@@ -289,9 +295,13 @@ Stage::Published Stage::publish(const std::string& returning, const std::string&
   }
   const std::string columns = physical_columns(*table_, "");
   main.exec(
-      fmt::format("INSERT INTO {} (_row, _from, {}) SELECT _row, {}, {} FROM {} "
+      fmt::format("INSERT INTO {0} ({1}, _from, {2}) SELECT {1}, {3}, {2} FROM {4} "
                   "WHERE _action IN ('i', 'u') ORDER BY _n",
-                  table_->store_table(), columns, operation_.op_id, columns, name_));
+                  table_->store_table(), table_->row_columns(), columns, operation_.op_id, name_));
+  if (along && !along()) {
+    result.rows_changed = true;
+    return result;
+  }
   if (!returning.empty()) {
     result.returned =
         main.exec(fmt::format("SELECT {} FROM {} AS {} ORDER BY _n", returning,
@@ -299,8 +309,9 @@ Stage::Published Stage::publish(const std::string& returning, const std::string&
   }
   result.counts.errors =
       main.exec_cached(
-              "SELECT count(*) FROM coppice.cell_errors WHERE table_id = $1 AND op_id = $2",
-              {std::to_string(table_->table_id), std::to_string(operation_.op_id)})
+              "SELECT count(*) FROM coppice.cell_errors e JOIN coppice.tables t USING (table_id) "
+              "WHERE t.tree_id = $1 AND e.op_id = $2",
+              {std::to_string(operation_.tree_id), std::to_string(operation_.op_id)})
           .integer(0, 0);
   main.exec("DROP TABLE " + name_);
   reach_crash_point("publish.rows_moved");
@@ -329,7 +340,7 @@ void Stage::follow(const catalog::TablePointer& table, const catalog::Operation&
   operation_ = operation;
 }
 
-void Stage::drop() { context_.main.exec("DROP TABLE IF EXISTS " + name_); }
+void Stage::drop() { drop_stage_tables(context_, operation_.tree_id, operation_.op_id); }
 
 void Stage::keep_plan(const std::set<std::string>& media,
                       const std::vector<const ColumnInfo*>& columns) {
@@ -365,5 +376,17 @@ std::set<std::string> Stage::kept_media() const {
 }
 
 std::vector<const ColumnInfo*> Stage::kept_plan() const { return kept_columns("compute"); }
+
+void drop_stage_tables(EngineContext& context, std::int64_t tree_id, std::int64_t op_id) {
+  const std::string stage = fmt::format("s{}_{}", tree_id, op_id);
+  const pg::Result tables = context.main.exec_params(
+      "SELECT format('coppice_store.%I', relname) FROM pg_class "
+      "WHERE relnamespace = 'coppice_store'::regnamespace AND relkind = 'r' "
+      "AND relname ~ ('^' || $1 || '(_v\\d+)?$')",
+      {stage});
+  for (int row = 0; row < tables.rows(); ++row) {
+    context.main.exec(fmt::format("DROP TABLE IF EXISTS {}", tables.text(row, 0)));
+  }
+}
 
 }  // namespace coppice::engine

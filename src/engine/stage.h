@@ -8,12 +8,22 @@
 // Threads  As the context.
 #pragma once
 
+#include <functional>
 #include <set>
+#include <utility>
 
 #include "engine/compute.h"
 #include "engine/context.h"
 
 namespace coppice::engine {
+
+// What a round of computing reads: rows of a stage, joined with what their cells are made from.
+struct RoundRows {
+  std::string from;
+  std::string prefix;                                       // of _n, _row and _round: "v."
+  std::string where;                                        // which of them
+  std::vector<std::pair<std::string, std::string>> naming;  // for messages: a name and its SQL
+};
 
 class Stage {
  public:
@@ -23,9 +33,14 @@ class Stage {
   // An existing one, after an interruption.
   static Stage reopen(EngineContext& context, const catalog::TablePointer& table,
                       const catalog::Operation& operation);
+  // That of a materialized view in the same operation ("coppice_store.s3_7_v12"), which is made by
+  // engine/view_stage.h.
+  static Stage of_view(EngineContext& context, const catalog::TablePointer& view,
+                       const catalog::Operation& operation);
 
   const std::string& name() const { return name_; }  // "coppice_store.s3_7"
   const catalog::TableInfo& table() const { return *table_; }
+  const catalog::TablePointer& table_pointer() const { return table_; }
   // A subselect with the user's column names, then _n, _row, _old, of rows that take part.
   std::string user_rows() const { return user_rows(*table_); }
 
@@ -39,17 +54,24 @@ class Stage {
   void check_constraints();
   void check_keys();
   // Computes `columns` for all rows, batch by batch; rows done by an earlier process are kept.
-  void compute(const std::vector<const catalog::ColumnInfo*>& columns, ResultSink& sink);
+  // With `where`, for those; its rounds are numbered from `first_round`.
+  void compute(const std::vector<const catalog::ColumnInfo*>& columns, ResultSink& sink,
+               const std::string& where = {}, std::size_t first_round = 0);
+  // One round by itself: for the rows that have done `number` rounds.
+  void run_round(const ComputeRound& round, const RoundRows& rows, std::size_t number,
+                 Progress& progress, ResultSink& sink);
 
   // Moves the rows into the store and publishes. `returning` (a select list over the table's name)
-  // is evaluated over the new rows, into `returned`.
+  // is evaluated over the new rows, into `returned`. `along` moves what belongs to them, the rows
+  // of views, and says false when rows that it read were changed meanwhile.
   struct Published {
     catalog::RowCounts counts;
     std::optional<std::int64_t> version;
     std::optional<pg::Result> returned;
     bool rows_changed = false;  // nothing was published: rows it read were changed meanwhile
   };
-  Published publish(const std::string& returning, const std::string& alias);
+  Published publish(const std::string& returning, const std::string& alias,
+                    const std::function<bool()>& along = {});
   // Leaves out rows whose old version is not current any more; gives their row ids. What ON
   // CONFLICT made them from takes part again.
   std::vector<std::int64_t> drop_stale_rows();
@@ -65,13 +87,14 @@ class Stage {
   std::vector<const catalog::ColumnInfo*> kept_plan() const;
 
  private:
-  Stage(EngineContext& context, catalog::TablePointer table, const catalog::Operation& operation);
-  std::string user_rows(const catalog::TableInfo& names,
-                        std::string_view actions = "'i', 'u'") const;
+  Stage(EngineContext& context, catalog::TablePointer table, const catalog::Operation& operation,
+        std::string name);
+  std::string user_rows(const catalog::TableInfo& names, std::string_view actions = "'i', 'u'",
+                        const std::string& where = {}) const;
   // Rounds are numbered from `first_round`; returns how many there were.
   std::size_t compute_rounds(const catalog::TableInfo& names,
                              const std::vector<const catalog::ColumnInfo*>& columns,
-                             std::size_t first_round, ResultSink& sink);
+                             const std::string& where, std::size_t first_round, ResultSink& sink);
   std::vector<const catalog::ColumnInfo*> kept_columns(std::string_view key) const;
   void check_unique(const catalog::ConstraintInfo& constraint);
   void store_batch(const ComputeRound& round, std::int64_t round_number,
@@ -84,5 +107,8 @@ class Stage {
   std::string name_;
   std::vector<std::string> along_;
 };
+
+// The staging tables of an operation, those of views too.
+void drop_stage_tables(EngineContext& context, std::int64_t tree_id, std::int64_t op_id);
 
 }  // namespace coppice::engine

@@ -63,10 +63,14 @@ void settle_keys(Stage& stage, const StagedPlan& plan) {
 }
 
 // A key that was free when conflicts were resolved may be taken now: then they are resolved again.
-Stage::Published publish_once(Stage& stage, const StagedPlan& plan, int round) {
+Stage::Published publish_once(Stage& stage, ViewStages& views, const StagedPlan& plan, int round) {
+  const auto along = [&] {
+    if (plan.in_publish) plan.in_publish();
+    return views.move_rows();
+  };
   try {
     return pg::retry_conflicts(SystemClock(),
-                               [&] { return stage.publish(plan.returning, plan.alias); },
+                               [&] { return stage.publish(plan.returning, plan.alias, along); },
                                {.attempts = kMostCollisions});
   } catch (const pg::ServerError& error) {
     if (error.sqlstate() != kUniqueViolation || !plan.after_media || round >= kMostRounds) throw;
@@ -77,11 +81,11 @@ Stage::Published publish_once(Stage& stage, const StagedPlan& plan, int round) {
 }
 
 Stage::Published publish_or_step_back(EngineContext& context, TablePointer& table, Stage& stage,
-                                      Operation& operation, const StagedPlan& plan,
-                                      ResultSink& sink) {
+                                      ViewStages& views, Operation& operation,
+                                      const StagedPlan& plan, ResultSink& sink) {
   for (int round = 1;; ++round) {
     try {
-      Stage::Published published = publish_once(stage, plan, round);
+      Stage::Published published = publish_once(stage, views, plan, round);
       if (!published.rows_changed) return published;
       if (round >= kMostRounds || !plan.load) {
         throw Error(
@@ -94,6 +98,7 @@ Stage::Published publish_or_step_back(EngineContext& context, TablePointer& tabl
       stage.take_media(plan.media, plan.skip_bad_media, sink);
       if (plan.after_media) plan.after_media(stage);
       stage.compute(plan.computed(*table), sink);
+      views.bring_up(stage, plan.media, sink);
     } catch (const catalog::SchemaChanged&) {
       if (round >= kMostRounds) throw;
       context.forget_catalog();
@@ -103,6 +108,8 @@ Stage::Published publish_or_step_back(EngineContext& context, TablePointer& tabl
       stage.follow(now, operation);
       catch_up(context, stage, table, now, sink);
       table = now;
+      views.forget(operation);
+      views.bring_up(stage, plan.media, sink);
     }
   }
 }
@@ -114,7 +121,9 @@ void finish(EngineContext& context, const StagedPlan& plan, const Stage::Publish
     sink.notice(
         fmt::format("{} cells failed and are NULL; see: coppice errors", published.counts.errors));
   }
-  sink.done(fmt::format("{} {}", plan.tag, published.counts.changed()), published.version);
+  sink.done(
+      plan.tells_count ? fmt::format("{} {}", plan.tag, published.counts.changed()) : plan.tag,
+      published.version);
 }
 
 // An image may not go into a column of videos: to PostgreSQL both are text.
@@ -139,9 +148,10 @@ void check_kinds(EngineContext& context, const TableInfo& table,
 
 }  // namespace
 
-void publish_staged(EngineContext& context, TablePointer& table, Stage& stage, Operation& operation,
-                    const StagedPlan& plan, ResultSink& sink) {
-  finish(context, plan, publish_or_step_back(context, table, stage, operation, plan, sink), sink);
+void publish_staged(EngineContext& context, TablePointer& table, Stage& stage, ViewStages& views,
+                    Operation& operation, const StagedPlan& plan, ResultSink& sink) {
+  finish(context, plan, publish_or_step_back(context, table, stage, views, operation, plan, sink),
+         sink);
 }
 
 void run_staged(EngineContext& context, TablePointer table, std::string_view statement,
@@ -152,6 +162,7 @@ void run_staged(EngineContext& context, TablePointer table, std::string_view sta
     table = context.catalog.table_by_id(operation.table_id);
   }
   Stage stage = Stage::create(context, table, operation);
+  ViewStages views(context, operation);
   try {
     plan.load(stage, {});
     stage.keep_plan(plan.media, plan.computed(*table));
@@ -160,7 +171,8 @@ void run_staged(EngineContext& context, TablePointer table, std::string_view sta
     settle_keys(stage, plan);
     reach_crash_point("stage.sources");
     stage.compute(plan.computed(*table), sink);
-    publish_staged(context, table, stage, operation, plan, sink);
+    views.bring_up(stage, plan.media, sink);
+    publish_staged(context, table, stage, views, operation, plan, sink);
   } catch (const Error& error) {
     if (!context.main.is_alive()) throw;
     if (error.code() == ErrorCode::kInterrupted) {

@@ -1,6 +1,7 @@
 // Staged run: the way every staged operation takes, from its stage to its version.
 //
-// Model    load, take media, check, compute, publish. When publishing finds that rows were changed
+// Model    load, take media, check, compute, let the materialized views follow, publish. When
+// publishing finds that rows were changed
 //          by others meanwhile, those are loaded and computed again; when the table was altered,
 //          the stage gets the new columns. Three rounds of either, then it is a conflict.
 // Faults   A process that dies leaves the stage and an operation listed as interrupted.
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "engine/stage.h"
+#include "engine/view_stages.h"
 #include "sql/parse.h"
 
 namespace coppice::engine {
@@ -21,7 +23,8 @@ namespace coppice::engine {
 // What differs between INSERT, UPDATE, DELETE, COPY and recompute.
 struct StagedPlan {
   std::string_view kind;
-  std::string tag;  // "INSERT 0", "UPDATE", …
+  std::string tag;          // "INSERT 0", "UPDATE", …
+  bool tells_count = true;  // behind the tag
   // Fills the stage. With rows: only for those current rows (they were changed meanwhile).
   std::function<void(Stage&, const std::vector<std::int64_t>& rows)> load;
   std::function<void(Stage&)> after_media;  // ON CONFLICT
@@ -30,6 +33,7 @@ struct StagedPlan {
   std::function<std::vector<const catalog::ColumnInfo*>(const catalog::TableInfo&)> computed;
   std::string returning;  // a select list, or empty
   std::string alias;
+  std::function<void()> in_publish;  // what else belongs to the transaction that publishes
 };
 
 void run_staged(EngineContext& context, catalog::TablePointer table, std::string_view statement,
@@ -38,7 +42,8 @@ void run_staged(EngineContext& context, catalog::TablePointer table, std::string
 // Publishes a stage whose rows are loaded and computed, and tells the sink. `table` follows when it
 // was altered meanwhile.
 void publish_staged(EngineContext& context, catalog::TablePointer& table, Stage& stage,
-                    catalog::Operation& operation, const StagedPlan& plan, ResultSink& sink);
+                    ViewStages& views, catalog::Operation& operation, const StagedPlan& plan,
+                    ResultSink& sink);
 
 // Puts the rows of a query into columns (of these types) of the stage.
 void load_query(EngineContext& context, const Stage& stage, const std::vector<std::string>& columns,

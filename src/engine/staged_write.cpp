@@ -276,6 +276,32 @@ void run_staged_delete(EngineContext& context, const TableInfo& table, sql::Stat
   run_staged(context, context.catalog.table(table.name), statement.text(), plan, sink);
 }
 
+void run_staged_truncate(EngineContext& context, const TableInfo& table, std::string_view statement,
+                         bool restart, ResultSink& sink) {
+  StagedPlan plan;
+  plan.kind = "delete";
+  plan.tag = "TRUNCATE TABLE";
+  plan.tells_count = false;
+  plan.alias = table.name.name;
+  plan.computed = [](const TableInfo&) { return std::vector<const ColumnInfo*>(); };
+  plan.load = [&](Stage& stage, const std::vector<std::int64_t>& only_rows) {
+    const std::string condition =
+        only_rows.empty()
+            ? ""
+            : fmt::format(" AND _row = ANY ('{}'::bigint[])", bigint_array(only_rows));
+    context.main.exec(fmt::format(
+        "INSERT INTO {} (_row, _old, _action) SELECT _row, _from, 'd' FROM {} WHERE _to = {}{}",
+        stage.name(), table.store_table(), catalog::kCurrentText, condition));
+  };
+  plan.in_publish = [&] {
+    for (const ColumnInfo& column : table.columns) {
+      if (!restart || !column.sequence) continue;
+      context.main.exec(fmt::format("ALTER SEQUENCE {} RESTART", *column.sequence));
+    }
+  };
+  run_staged(context, context.catalog.table(table.name), statement, plan, sink);
+}
+
 void run_staged_copy(EngineContext& context, const TableInfo& table, const CopyRequest& request,
                      std::string_view statement, ResultSink& sink) {
   StagedPlan plan;
@@ -319,7 +345,9 @@ void resume_staged(EngineContext& context, std::int64_t tree_id, std::int64_t op
   try {
     stage.take_media(stage.kept_media(), false, sink);
     stage.compute(stage.kept_plan(), sink);
-    publish_staged(context, table, stage, operation, plan, sink);
+    ViewStages views(context, operation);
+    views.bring_up(stage, stage.kept_media(), sink);
+    publish_staged(context, table, stage, views, operation, plan, sink);
   } catch (const Error& error) {
     if (context.main.is_alive()) context.log.fail(operation, "interrupted", error.message());
     throw;

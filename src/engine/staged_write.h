@@ -31,6 +31,9 @@ void run_staged_update(EngineContext& context, const catalog::TableInfo& table,
 void run_staged_delete(EngineContext& context, const catalog::TableInfo& table,
                        sql::Statement& statement, const SqlParameters& parameters,
                        ResultSink& sink);
+// `restart`: its sequences begin anew.
+void run_staged_truncate(EngineContext& context, const catalog::TableInfo& table,
+                         std::string_view statement, bool restart, ResultSink& sink);
 void run_staged_copy(EngineContext& context, const catalog::TableInfo& table,
                      const CopyRequest& request, std::string_view statement, ResultSink& sink);
 

@@ -180,6 +180,24 @@ TablePointer target_table(EngineContext& context, const sql::Statement& statemen
   }
 }
 
+void refuse_written_view(EngineContext& context, const TableInfo& table,
+                         const sql::Statement* statement, std::ptrdiff_t location) {
+  if (!table.view) return;
+  const TablePointer parent = context.catalog.table_by_id(table.view->parent_id);
+  const std::string what =
+      fmt::format("\"{}\" is a materialized view: its rows come from its query", table.name.name);
+  const std::string hint = fmt::format("change {}, and the view follows", parent->user_name());
+  if (statement != nullptr) throw statement->error(ErrorCode::kRefused, location, what, hint);
+  throw Error(ErrorCode::kRefused, what, hint);
+}
+
+TablePointer written_table(EngineContext& context, const sql::Statement& statement,
+                           const PgQuery__RangeVar& relation) {
+  const TablePointer table = target_table(context, statement, relation);
+  refuse_written_view(context, *table, &statement, relation.location);
+  return table;
+}
+
 void use_working_view(const TableInfo& table, PgQuery__RangeVar& relation, sql::Arena& arena) {
   point_at(relation, table.working_view(), arena);
 }

@@ -36,6 +36,12 @@ std::vector<pg::Parameter> bind_parameters(const sql::Statement& statement,
 catalog::TablePointer target_table(EngineContext& context, const sql::Statement& statement,
                                    const PgQuery__RangeVar& relation);
 
+// The same for what changes rows: those of a materialized view come from its query.
+catalog::TablePointer written_table(EngineContext& context, const sql::Statement& statement,
+                                    const PgQuery__RangeVar& relation);
+void refuse_written_view(EngineContext& context, const catalog::TableInfo& table,
+                         const sql::Statement* statement, std::ptrdiff_t location);
+
 // Points the relation at the table's working view, under the name that the user calls it.
 void use_working_view(const catalog::TableInfo& table, PgQuery__RangeVar& relation,
                       sql::Arena& arena);

@@ -88,6 +88,18 @@ void rewrite_call(PgQuery__FuncCall& call, const MatchedCall& matched, BindConte
       "Write: " + hint);
 }
 
+[[noreturn]] void refuse_iterator(const PgQuery__FuncCall& call, const BindContext& context) {
+  const std::string name = called_name(call);
+  throw sql::error_at(
+      ErrorCode::kUnsupported, context.source, call.location,
+      fmt::format("{} is an iterator: it turns one value into many rows, and stands in the FROM of "
+                  "a materialized view only",
+                  name),
+      fmt::format("Write: CREATE MATERIALIZED VIEW … AS SELECT … FROM table AS t, LATERAL "
+                  "{}(…) AS i",
+                  name));
+}
+
 void bind_sites(const CallSites& sites, BindContext& context) {
   const std::vector<CallSite>& all = sites.sites();
   // The calls in an argument come after the call: backwards they are bound first.
@@ -95,6 +107,9 @@ void bind_sites(const CallSites& sites, BindContext& context) {
   for (auto site = all.rbegin(); site != all.rend(); ++site) {
     if (!is_engine_call(*site->call, *site->scope, context.kinds())) continue;
     ++context.engine_calls;
+    if (is_iterator_call(*site->call, context.functions) && site->call != context.iterator) {
+      refuse_iterator(*site->call, context);
+    }
     if (site->refusal) refused = &*site;
     if (site->refusal || bound_signature(*site->call, context.functions)) continue;
     rewrite_call(*site->call,
@@ -154,6 +169,12 @@ void name_targets(Node* root, const BindContext& context) {
 }
 
 }  // namespace
+
+bool is_iterator_call(const PgQuery__FuncCall& call, const FunctionTable& functions) {
+  if (const Signature* const bound = bound_signature(call, functions)) return bound->is_iterator();
+  const auto overloads = functions.overloads(sql::function_name(call));
+  return !overloads.empty() && overloads.front()->is_iterator();
+}
 
 bool mentions_engine_function(const Node* node, const FunctionTable& functions) {
   return !sql::walk(const_cast<Node*>(node), [&](Message& message) {

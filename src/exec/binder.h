@@ -7,7 +7,7 @@
 //          the schema coppice; where the server has a function of that name too (encode, text),
 //          only when its first argument is media. In a SELECT engine functions may stand in the
 //          select list and in WHERE, also of subqueries in FROM and of CTEs; elsewhere they are
-//          refused with what to write instead.
+//          refused with what to write instead. An iterator may stand only where the caller says.
 // Errors   kType for a wrong kind, kUsage for wrong arguments, kNotFound for an unknown function of
 //          the schema coppice, kUnsupported for a place where they may not stand; all with line,
 //          column and caret.
@@ -43,11 +43,17 @@ struct BindContext {
   std::vector<MediaLiteral> literals;
   std::optional<ColumnKinds> columns;  // of a SELECT: what its result columns are, if that is known
 
+  // The one call that may be of an iterator: that in the FROM of a materialized view.
+  const PgQuery__FuncCall* iterator = nullptr;
+
   KindContext kinds() const { return {functions, relations}; }
 };
 
 // By names only, fast: false means that there is nothing to bind.
 bool mentions_engine_function(const sql::Node* node, const FunctionTable& functions);
+
+// Whether it calls an iterator, by its name.
+bool is_iterator_call(const PgQuery__FuncCall& call, const FunctionTable& functions);
 
 void bind_expression(sql::Node*& expression, const Scope& scope, BindContext& context);
 

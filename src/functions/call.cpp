@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "functions/failure.h"
@@ -41,6 +42,35 @@ double Call::number(std::size_t index) const {
 
 std::string Call::text(std::size_t index) const {
   return value_of(*this, index, ValueType::kText).text;
+}
+
+bool Call::boolean(std::size_t index) const {
+  return value_of(*this, index, ValueType::kBoolean).boolean;
+}
+
+nlohmann::json Call::json(std::size_t index) const {
+  nlohmann::json json =
+      nlohmann::json::parse(value_of(*this, index, ValueType::kJson).text, nullptr, false);
+  if (json.is_discarded()) {
+    throw FunctionFailure("type", fmt::format("argument {} is not JSON", index + 1));
+  }
+  return json;
+}
+
+std::vector<double> Call::numbers(std::size_t index) const {
+  const nlohmann::json array = json(index);
+  std::vector<double> numbers;
+  bool valid = array.is_array();
+  for (std::size_t i = 0; valid && i < array.size(); ++i) {
+    valid = array[i].is_number() && std::isfinite(array[i].get<double>());
+    if (valid) numbers.push_back(array[i].get<double>());
+  }
+  if (!valid) {
+    throw FunctionFailure("range", fmt::format("argument {} is not a JSON array of numbers, as "
+                                               "[0.5, 2]",
+                                               index + 1));
+  }
+  return numbers;
 }
 
 Operand Call::give(Image image) const {
@@ -86,6 +116,12 @@ const Implementations& implementations() {
     add_video_functions(made);
     add_audio_functions(made);
     add_document_functions(made);
+    add_image_iterators(made);
+    add_video_iterators(made);
+    add_video_segments(made);
+    add_audio_iterators(made);
+    add_document_iterators(made);
+    add_json_functions(made);
     return made;
   }();
   return all;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <unordered_map>
 #include <variant>
@@ -23,7 +24,7 @@ using Operand = std::variant<Value, MediaPtr>;
 
 struct Call {
   const std::vector<Operand>& arguments;
-  const MediaStore& store;
+  MediaStore& store;
   const Limits& limits;
 
   Media& media(std::size_t index) const;
@@ -31,6 +32,10 @@ struct Call {
   std::int64_t integer(std::size_t index) const;
   double number(std::size_t index) const;
   std::string text(std::size_t index) const;
+  bool boolean(std::size_t index) const;
+  nlohmann::json json(std::size_t index) const;
+  // A JSON array of numbers, each finite. FunctionFailure "range" for anything else.
+  std::vector<double> numbers(std::size_t index) const;
 
   // The first argument, as most functions need it.
   Video& video() const { return media(0).video(); }
@@ -54,6 +59,12 @@ void add_image_functions(Implementations& all);
 void add_video_functions(Implementations& all);
 void add_audio_functions(Implementations& all);
 void add_document_functions(Implementations& all);
+void add_image_iterators(Implementations& all);
+void add_video_iterators(Implementations& all);
+void add_video_segments(Implementations& all);
+void add_audio_iterators(Implementations& all);
+void add_document_iterators(Implementations& all);
+void add_json_functions(Implementations& all);
 
 // By Signature::id, and the four "probe(<kind>)".
 const Implementations& implementations();
