@@ -212,14 +212,27 @@ void Encoder::finish() {
   check_write(avio_closep(&muxer_->pb), target_);
 }
 
-// True when 16 bits would lose something that the source has.
-bool is_deep(const AVStream* stream) {
+}  // namespace
+
+struct AudioEncoder::State {
+  Encoder encoder;
+};
+
+AudioEncoder::AudioEncoder(const std::string& format, const AVFrame* like, bool deep,
+                           const std::filesystem::path& target)
+    : state_(new State{Encoder(find_format(format), like, deep, target)}) {}
+
+AudioEncoder::~AudioEncoder() = default;
+
+void AudioEncoder::add(const AVFrame* frame) { state_->encoder.add(frame); }
+
+void AudioEncoder::finish() { state_->encoder.finish(); }
+
+bool has_deep_samples(const AVStream* stream) {
   const int bits = std::max(stream->codecpar->bits_per_raw_sample,
                             av_get_exact_bits_per_sample(stream->codecpar->codec_id));
   return bits > 16;
 }
-
-}  // namespace
 
 std::string audio_extension(const std::string& format) {
   return std::string(find_format(format).name);
@@ -229,7 +242,7 @@ void encode_audio(Audio& source, const std::string& format, const std::filesyste
   const AudioFormat& wanted = find_format(format);
   std::optional<Encoder> encoder;
   source.for_each_frame([&](const AVFrame* frame) {
-    if (!encoder) encoder.emplace(wanted, frame, is_deep(source.stream()), target);
+    if (!encoder) encoder.emplace(wanted, frame, has_deep_samples(source.stream()), target);
     encoder->add(frame);
   });
   encoder->finish();  // for_each_frame throws when there is no frame at all

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "functions/audio.h"
@@ -17,5 +18,27 @@ namespace coppice::functions {
 std::string audio_extension(const std::string& format);
 
 void encode_audio(Audio& source, const std::string& format, const std::filesystem::path& target);
+
+// True when 16 bits would lose something that the stream has.
+bool has_deep_samples(const AVStream* stream);
+
+// One file, written frame by frame.
+class AudioEncoder {
+ public:
+  // `like` gives rate and channels; `deep` asks for more than 16 bits of a lossless format.
+  AudioEncoder(const std::string& format, const AVFrame* like, bool deep,
+               const std::filesystem::path& target);
+  ~AudioEncoder();
+  AudioEncoder(const AudioEncoder&) = delete;
+  AudioEncoder& operator=(const AudioEncoder&) = delete;
+
+  void add(const AVFrame* frame);
+  // The file is complete once it returns. Called once.
+  void finish();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace coppice::functions

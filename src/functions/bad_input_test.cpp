@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <array>
+#include <map>
 #include <random>
 
 #include "functions/call.h"
@@ -12,20 +13,32 @@
 namespace coppice::functions {
 namespace {
 
-// Arguments that every function takes, by the types in its id.
+// A value that the parameter takes; for those behind the first of an iterator, the one that means
+// "not given".
+Value argument_for(const Signature& signature, std::size_t index) {
+  const bool not_given = signature.is_iterator() && index > 1;
+  switch (signature.parameters[index].type) {
+    case ValueType::kInteger:
+      return integer(not_given ? 0 : 8);
+    case ValueType::kFloat:
+      return number(not_given ? 0 : 0.5);
+    case ValueType::kBoolean:
+      return boolean(false);
+    case ValueType::kJson:
+      return json_value("[]");
+    default:
+      break;
+  }
+  const std::map<std::string, std::string> texts = {
+      {"format", signature.name == "encode" ? "png" : "flac"}, {"by", "page"}, {"mode", "fast"}};
+  const auto known = texts.find(signature.parameters[index].name);
+  return text(known == texts.end() ? "eng" : known->second);
+}
+
 std::vector<Value> arguments_of(const Signature& signature, const Value& media) {
   std::vector<Value> arguments = {media};
   for (std::size_t i = 1; i < signature.parameters.size(); ++i) {
-    switch (signature.parameters[i].type) {
-      case ValueType::kInteger:
-        arguments.push_back(integer(8));
-        break;
-      case ValueType::kFloat:
-        arguments.push_back(number(0.5));
-        break;
-      default:
-        arguments.push_back(text(signature.name == "encode" ? "png" : "flac"));
-    }
+    arguments.push_back(argument_for(signature, i));
   }
   return arguments;
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cmath>
 #include <new>
 #include <nlohmann/json.hpp>
 #include <string_view>
@@ -127,7 +128,7 @@ AVStream* Demuxer::best_stream(AVMediaType type) const {
   return best;
 }
 
-CodecPtr Demuxer::open_decoder(const AVStream* stream) const {
+CodecPtr Demuxer::open_decoder(const AVStream* stream, int threads) const {
   const AVCodecParameters* parameters = stream->codecpar;
   const AVCodec* codec = avcodec_find_decoder(parameters->codec_id);
   if (codec == nullptr) {
@@ -139,7 +140,7 @@ CodecPtr Demuxer::open_decoder(const AVStream* stream) const {
   const std::string what = fmt::format("the {} stream cannot be decoded", codec->name);
   check_av(avcodec_parameters_to_context(decoder.get(), parameters), what);
   decoder->pkt_timebase = stream->time_base;
-  decoder->thread_count = 1;
+  decoder->thread_count = threads;
   decoder->max_pixels = max_pixels_;
   check_av(avcodec_open2(decoder.get(), codec, nullptr), what);
   return decoder;
@@ -153,6 +154,12 @@ bool Demuxer::read(const AVStream* stream, AVPacket* packet) {
     if (av_read_frame(context_, packet) < 0) return false;
     if (packet->stream_index == stream->index) return true;
   }
+}
+
+bool Demuxer::read_any(AVPacket* packet) {
+  at_start_ = false;
+  av_packet_unref(packet);
+  return av_read_frame(context_, packet) >= 0;
 }
 
 bool Demuxer::seek(const AVStream* stream, std::int64_t timestamp) {
@@ -198,6 +205,16 @@ nlohmann::json Demuxer::container_facts() const {
   if (context_->bit_rate > 0) facts["bit_rate"] = context_->bit_rate;
   if (nlohmann::json tags = tags_of(context_->metadata); !tags.empty()) facts["tags"] = tags;
   return facts;
+}
+
+int quarter_turns_of(const AVStream* stream) {
+  const std::uint8_t* matrix = av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, nullptr);
+  if (matrix == nullptr) return 0;
+  const double counter_clockwise =
+      av_display_rotation_get(reinterpret_cast<const std::int32_t*>(matrix));
+  if (std::isnan(counter_clockwise)) return 0;
+  const long turns = std::lround(-counter_clockwise / 90);
+  return static_cast<int>((turns % 4 + 4) % 4);
 }
 
 nlohmann::json tags_of(const AVDictionary* dictionary) {

@@ -6,7 +6,7 @@
 // Units    Seconds; FFmpeg's time bases inside.
 // Errors   FunctionFailure "decode" when the file is damaged or of another kind. Error{kNotFound}
 //          when it is not there.
-// Threads  Used by one thread; codecs run with one thread.
+// Threads  Used by one thread; a codec runs with one, unless more are asked for.
 #pragma once
 
 #include <cstdint>
@@ -32,9 +32,11 @@ class Demuxer {
   AVFormatContext* context() const { return context_; }
   // The stream of that type that a player would choose, cover art left out; null if there is none.
   AVStream* best_stream(AVMediaType type) const;
-  CodecPtr open_decoder(const AVStream* stream) const;
+  CodecPtr open_decoder(const AVStream* stream, int threads = 1) const;
   // The next packet of `stream`; false at the end of the file.
   bool read(const AVStream* stream, AVPacket* packet);
+  // The next packet of any stream.
+  bool read_any(AVPacket* packet);
   // Goes to a key frame at or before `timestamp`, if the container can; where that is may be wrong.
   bool seek(const AVStream* stream, std::int64_t timestamp);
   // Back to the very first packet. Streams and the context are new afterwards: seeking to the
@@ -62,6 +64,9 @@ class Demuxer {
   AVFormatContext* context_ = nullptr;
   bool at_start_ = true;
 };
+
+// How far the file asks to turn the frames of a stream: quarter turns, clockwise, 0 to 3.
+int quarter_turns_of(const AVStream* stream);
 
 // Tags of a file or stream as {"title": "…"}: names in lower case, only valid UTF-8.
 nlohmann::json tags_of(const AVDictionary* dictionary);

@@ -123,6 +123,8 @@ std::string Document::checked_text() const {
   return bytes;
 }
 
+std::string Document::bytes() const { return read_file(file_); }
+
 std::int64_t Document::page_count() {
   if (format_ == DocumentFormat::kPdf) return pdf_.page_count();
   check_readable();
@@ -131,7 +133,7 @@ std::int64_t Document::page_count() {
 
 std::string Document::text() {
   if (format_ == DocumentFormat::kPdf) return pdf_.text();
-  if (format_ == DocumentFormat::kHtml) return read_html(read_file(file_)).text;
+  if (format_ == DocumentFormat::kHtml) return read_html(bytes()).text;
   return checked_text();
 }
 
@@ -139,7 +141,7 @@ nlohmann::json Document::metadata() {
   nlohmann::json facts = nlohmann::json::object();
   if (format_ == DocumentFormat::kPdf) facts = pdf_facts(pdf_.facts());
   if (format_ == DocumentFormat::kHtml) {
-    const std::string title = read_html(read_file(file_)).title;
+    const std::string title = read_html(bytes()).title;
     if (!title.empty()) facts["title"] = title;
   }
   facts["format"] = format_name();
@@ -168,7 +170,7 @@ void Document::check_readable() {
       pdf_.page_count();
       break;
     case DocumentFormat::kHtml:
-      read_html(read_file(file_));
+      read_html(bytes());
       break;
     default:
       checked_text();

@@ -36,6 +36,11 @@ class Document {
   // Throws when it cannot be opened.
   void check_readable();
 
+  // Only for a PDF.
+  Pdf& pdf() { return pdf_; }
+  // The file as it is.
+  std::string bytes() const;
+
  private:
   // The whole file, checked to be text.
   std::string checked_text() const;

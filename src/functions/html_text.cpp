@@ -41,6 +41,10 @@ bool is_block(std::string_view name) {
   return is_one_of(name, kBlocks);
 }
 
+bool is_heading(std::string_view name) {
+  return name.size() == 2 && name[0] == 'h' && name[1] >= '1' && name[1] <= '6';
+}
+
 // Collects text: collapses white space, keeps at most one empty line.
 class TextBuilder {
  public:
@@ -67,8 +71,11 @@ class TextBuilder {
     pending_space_ = false;
     if (!at_line_start()) text_ += '\t';
   }
-  std::string take() {
+  std::size_t size() const { return text_.size(); }
+  // `cut` becomes the number of bytes that were taken away in front.
+  std::string take(std::size_t* cut = nullptr) {
     const std::string_view trimmed = trim(text_);
+    if (cut != nullptr && !trimmed.empty()) *cut = trimmed.data() - text_.data();
     return trimmed.empty() ? std::string() : std::string(trimmed) + "\n";
   }
 
@@ -83,7 +90,23 @@ class TextBuilder {
 // more than 256 deep, and what follows would be lost.
 class PageReader {
  public:
-  HtmlPage page() { return {std::string(trim(title_.take())), text_.take()}; }
+  HtmlPage page() {
+    std::size_t cut = 0;
+    HtmlPage result{std::string(trim(title_.take())), text_.take(&cut), {}, {}};
+    const auto moved = [&](std::size_t at) {
+      return std::min(at - std::min(at, cut), result.text.size());
+    };
+    for (const std::size_t at : breaks_) {
+      const std::size_t place = moved(at);
+      if (place > 0 && (result.breaks.empty() || result.breaks.back() < place)) {
+        result.breaks.push_back(place);
+      }
+    }
+    for (const auto& [begin, end] : headings_) {
+      result.headings.emplace_back(moved(begin), moved(end));
+    }
+    return result;
+  }
   bool saw_anything() const { return saw_anything_; }
 
   static xmlSAXHandler handler() {
@@ -108,19 +131,26 @@ class PageReader {
     if (name == "title") ++titles_;
     if (is_skipped(name)) ++skipped_;
     if (is_left_out()) return;
-    if (is_block(name)) text_.begin_line();
+    if (is_block(name)) begin_block(name);
     if (name == "td" || name == "th") text_.begin_cell();
     if (name == "pre") ++preformatted_;
+    if (is_heading(name)) heading_begin_ = text_.size();
   }
 
   void leave(std::string_view name) {
     if (!is_left_out()) {
       if (name == "pre") --preformatted_;
-      if (is_block(name)) text_.begin_line();
+      if (is_heading(name)) headings_.emplace_back(heading_begin_, text_.size());
+      if (is_block(name)) begin_block(name);
     }
     if (name == "head") --heads_;
     if (name == "title") --titles_;
     if (is_skipped(name)) --skipped_;
+  }
+
+  void begin_block(std::string_view name) {
+    text_.begin_line();
+    if (name != "br" && name != "tr") breaks_.push_back(text_.size());
   }
 
   void add(std::string_view text) {
@@ -136,6 +166,9 @@ class PageReader {
 
   TextBuilder title_;
   TextBuilder text_;
+  std::vector<std::size_t> breaks_;
+  std::vector<std::pair<std::size_t, std::size_t>> headings_;
+  std::size_t heading_begin_ = 0;
   bool saw_anything_ = false;
   int heads_ = 0;
   int titles_ = 0;

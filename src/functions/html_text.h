@@ -8,14 +8,21 @@
 //          names none and is not UTF-8 is taken as windows-1252, as browsers do.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace coppice::functions {
 
 struct HtmlPage {
   std::string title;
   std::string text;
+  // Where in the text a block begins (a paragraph, list item, table, …; a table's row and a br do
+  // not begin one), and the ranges of h1 to h6; in order, in bytes.
+  std::vector<std::size_t> breaks;
+  std::vector<std::pair<std::size_t, std::size_t>> headings;
 };
 HtmlPage read_html(std::string_view bytes);
 

@@ -7,6 +7,7 @@
 
 #include "functions/call.h"
 #include "functions/failure.h"
+#include "functions/ocr.h"
 #include "functions/perceptual_hash.h"
 #include "functions/vips_codec.h"
 
@@ -71,6 +72,10 @@ Operand encode(const Call& call) {
 
 Operand hash(const Call& call) { return give_text(perceptual_hash_text(call.picture(0).pixels())); }
 
+Operand ocr(const Call& call) {
+  return give_text(read_text_on(call.picture(0).pixels(), call.text(1)));
+}
+
 // Decodes the whole image.
 Operand probe(const Call& call) {
   Picture& picture = call.picture(0);
@@ -101,6 +106,7 @@ void add_image_functions(Implementations& all) {
   all["encode(image,text,bigint)"] = encode;
   all["metadata(image)"] = [](const Call& call) { return give_json(call.picture(0).metadata()); };
   all["perceptual_hash(image)"] = hash;
+  all["ocr(image,text)"] = ocr;
   all["probe(image)"] = probe;
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <turbojpeg.h>
 
+#include <array>
 #include <map>
 #include <memory>
 #include <new>
@@ -74,6 +75,29 @@ void read_segments(std::string_view bytes, JpegHeader& header) {
   header.scan_offset = at;
 }
 
+// NOLINTBEGIN(google-runtime-int): the library's type
+// `run` makes the JPEG in a buffer of the library.
+template <typename Run>
+std::string compress(int width, int height, Run run) {
+  constexpr int kMostPixels = 65535;
+  if (width > kMostPixels || height > kMostPixels) {
+    throw FunctionFailure("range", fmt::format("{} x {} pixels do not fit in a JPEG, whose sides "
+                                               "are at most 65535; resize it or use png",
+                                               width, height));
+  }
+  const Turbo turbo = checked(tjInitCompress());
+  unsigned char* buffer = nullptr;
+  unsigned long size = 0;
+  const int outcome = run(turbo.get(), &buffer, &size);
+  const std::unique_ptr<unsigned char, decltype(&tjFree)> owner(buffer, &tjFree);
+  if (outcome != 0) {
+    throw FunctionFailure("internal",
+                          std::string("the JPEG encoder: ") + tjGetErrorStr2(turbo.get()));
+  }
+  return std::string(reinterpret_cast<const char*>(buffer), size);
+}
+// NOLINTEND(google-runtime-int)
+
 }  // namespace
 
 bool is_jpeg(std::string_view bytes) { return bytes.starts_with("\xff\xd8\xff"); }
@@ -122,25 +146,24 @@ Image decode_jpeg(std::string_view bytes, const JpegHeader& header, int divisor)
 
 std::string encode_jpeg(const Image& image, int quality) {
   COPPICE_ASSERT(image.bands() == 1 || image.bands() == 3);
-  constexpr int kMostPixels = 65535;
-  if (image.width() > kMostPixels || image.height() > kMostPixels) {
-    throw FunctionFailure("range", fmt::format("{} x {} pixels do not fit in a JPEG, whose sides "
-                                               "are at most 65535; resize it or use png",
-                                               image.width(), image.height()));
-  }
-  const Turbo turbo = checked(tjInitCompress());
   const int format = image.bands() == 1 ? TJPF_GRAY : TJPF_RGB;
   const int subsampling = image.bands() == 1 ? TJSAMP_GRAY : quality < 90 ? TJSAMP_420 : TJSAMP_444;
-  unsigned char* buffer = nullptr;
-  unsigned long size = 0;  // NOLINT(google-runtime-int): the library's type
-  const int outcome = tjCompress2(turbo.get(), image.data(), image.width(), 0, image.height(),
-                                  format, &buffer, &size, subsampling, quality, TJFLAG_ACCURATEDCT);
-  const std::unique_ptr<unsigned char, decltype(&tjFree)> owner(buffer, &tjFree);
-  if (outcome != 0) {
-    throw FunctionFailure("internal",
-                          std::string("the JPEG encoder: ") + tjGetErrorStr2(turbo.get()));
-  }
-  return std::string(reinterpret_cast<const char*>(buffer), size);
+  return compress(image.width(), image.height(),
+                  [&](tjhandle turbo, unsigned char** buffer, unsigned long* size) {
+                    return tjCompress2(turbo, image.data(), image.width(), 0, image.height(),
+                                       format, buffer, size, subsampling, quality,
+                                       TJFLAG_ACCURATEDCT);
+                  });
+}
+
+std::string encode_jpeg(const YuvPlanes& planes, int quality) {
+  std::array<const unsigned char*, 3> data = planes.data;
+  return compress(planes.width, planes.height,
+                  [&](tjhandle turbo, unsigned char** buffer, unsigned long* size) {
+                    return tjCompressFromYUVPlanes(turbo, data.data(), planes.width,
+                                                   planes.strides.data(), planes.height, TJSAMP_420,
+                                                   buffer, size, quality, TJFLAG_ACCURATEDCT);
+                  });
 }
 
 }  // namespace coppice::functions

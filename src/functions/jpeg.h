@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "functions/image.h"
+#include "functions/yuv_planes.h"
 
 namespace coppice::functions {
 
@@ -35,5 +36,7 @@ Image decode_jpeg(std::string_view bytes, const JpegHeader& header, int divisor 
 
 // 1 or 3 bands; no alpha.
 std::string encode_jpeg(const Image& image, int quality);
+// Planes in the colours of a JPEG, as convert_to_jfif gives them.
+std::string encode_jpeg(const YuvPlanes& planes, int quality);
 
 }  // namespace coppice::functions

@@ -2,9 +2,11 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <string_view>
+#include <thread>
 
 #include "base/error.h"
 #include "functions/failure.h"
@@ -12,7 +14,10 @@
 namespace coppice::functions {
 
 Limits Limits::from_environment() {
+  constexpr unsigned kMostThreads = 4;  // each takes address space, of which a worker has 2 GiB
   Limits limits;
+  limits.threads =
+      static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1U, kMostThreads));
   if (const char* text = std::getenv("COPPICE_MAX_PIXELS"); text != nullptr && *text != '\0') {
     const std::string_view digits = text;
     const auto [end, error] =

@@ -41,6 +41,9 @@ class Media {
   Audio& audio();
   Document& document();
 
+  // The file to read it from; empty for a picture that a function made.
+  const std::filesystem::path& file() const { return file_; }
+
   std::string mime_type();
   std::int64_t size_bytes();
   std::string sha256_hex();

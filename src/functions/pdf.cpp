@@ -136,6 +136,46 @@ std::string Pdf::text() {
   return text;
 }
 
+std::string Pdf::layout() {
+  return run("pdftotext", {"-bbox-layout", "-enc", "UTF-8", file_.string(), "-"},
+             8 * limits_.max_text_bytes);
+}
+
+std::vector<PdfPage> Pdf::pages() {
+  std::vector<PdfPage> pages(static_cast<std::size_t>(page_count()));
+  // "Page    3 size: 612 x 792 pts (letter)", "Page    3 rot: 90"; pdfinfo stops at the last page.
+  const std::string sizes = run("pdfinfo", {"-f", "1", "-l", "2000000000", file_.string()},
+                                (std::uint64_t{1} << 20) + 256 * pages.size());
+  for (const std::string& line : split(sizes, '\n')) {
+    unsigned long number = 0;  // NOLINT(google-runtime-int): of sscanf
+    double width = 0;
+    double height = 0;
+    int turn = 0;
+    if (std::sscanf(line.c_str(), "Page %lu size: %lf x %lf", &number, &width, &height) == 3 &&
+        number >= 1 && number <= pages.size()) {
+      pages[number - 1].width_points = width;
+      pages[number - 1].height_points = height;
+    } else if (std::sscanf(line.c_str(), "Page %lu rot: %d", &number, &turn) == 2 && number >= 1 &&
+               number <= pages.size() && turn % 180 != 0) {
+      std::swap(pages[number - 1].width_points, pages[number - 1].height_points);
+    }
+  }
+  const std::vector<std::string> texts = split(text(), '\f');  // the last one ends with it, too
+  if (texts.size() == pages.size() + 1) {
+    for (std::size_t i = 0; i < pages.size(); ++i) pages[i].text = texts[i];
+    return pages;
+  }
+  // A form feed within a page: each page by itself.
+  for (std::size_t i = 0; i < pages.size(); ++i) {
+    const std::string number = std::to_string(i + 1);
+    pages[i].text = run(
+        "pdftotext", {"-f", number, "-l", number, "-nopgbrk", "-enc", "UTF-8", file_.string(), "-"},
+        limits_.max_text_bytes);
+    std::erase(pages[i].text, '\0');
+  }
+  return pages;
+}
+
 Image Pdf::page_image(std::int64_t page, std::int64_t dpi) {
   const std::string number = std::to_string(page);
   // The size comes first: a page may claim to be of any size, and drawing it takes memory.

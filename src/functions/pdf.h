@@ -11,11 +11,18 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "functions/image.h"
 #include "functions/limits.h"
 
 namespace coppice::functions {
+
+struct PdfPage {
+  std::string text;
+  double width_points = 0;  // as shown
+  double height_points = 0;
+};
 
 class Pdf {
  public:
@@ -23,6 +30,9 @@ class Pdf {
 
   std::int64_t page_count();
   std::string text();
+  std::vector<PdfPage> pages();
+  // What pdftotext says of flows, blocks, lines and words and their boxes, as XHTML.
+  std::string layout();
   // What pdfinfo prints, by its names: "Title", "Author", "CreationDate" (ISO 8601), "Pages", …
   const std::map<std::string, std::string>& facts();
   // `page` must be between 1 and page_count().

@@ -70,6 +70,20 @@ Value text(const std::string& text) {
   return value;
 }
 
+Value boolean(bool truth) {
+  Value value;
+  value.type = ValueType::kBoolean;
+  value.boolean = truth;
+  return value;
+}
+
+Value json_value(const std::string& text) {
+  Value value;
+  value.type = ValueType::kJson;
+  value.text = text;
+  return value;
+}
+
 Value null_value() { return {}; }
 
 Fragment argument(int index) {
@@ -139,6 +153,12 @@ std::filesystem::path MediaTest::path_of(const Cell& cell) {
   const auto name = value == nullptr ? std::nullopt : MediaName::parse(value->text);
   if (!name) throw Error(ErrorCode::kInternal, "the cell is no media value");
   return store_.path_of(*name);
+}
+
+std::filesystem::path MediaTest::object(const std::string& name) const {
+  const auto parsed = MediaName::parse(name);
+  if (!parsed) throw Error(ErrorCode::kInternal, "\"" + name + "\" names no object");
+  return store_.find(*parsed);
 }
 
 Cell MediaTest::call(const std::string& id, std::vector<Value> arguments) {

@@ -34,6 +34,8 @@ std::string shell_bytes(const std::string& command);
 Value integer(std::int64_t number);
 Value number(double number);
 Value text(const std::string& text);
+Value boolean(bool truth);
+Value json_value(const std::string& text);
 Value null_value();
 Fragment argument(int index);
 Fragment call_of(const std::string& id, std::vector<Fragment> children);
@@ -50,6 +52,8 @@ class MediaTest : public ::testing::Test {
   Value put(const std::filesystem::path& file, ValueType type);
   Value put_bytes(std::string_view bytes, const std::string& extension, ValueType type);
   std::filesystem::path path_of(const Cell& cell);
+  // Of an object that a row of an iterator names.
+  std::filesystem::path object(const std::string& name) const;
 
   // Calls one function on values.
   Cell call(const std::string& id, std::vector<Value> arguments);

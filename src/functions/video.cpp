@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "functions/failure.h"
+#include "functions/frame_image.h"
 
 namespace coppice::functions {
 namespace {
@@ -55,7 +56,7 @@ Video::Video(const std::filesystem::path& file, const Limits& limits)
 
 ImageSize Video::size() const {
   const AVCodecParameters* parameters = stream_->codecpar;
-  const bool turned = quarter_turns() % 2 != 0;
+  const bool turned = quarter_turns_of(stream_) % 2 != 0;
   return turned ? ImageSize{parameters->height, parameters->width}
                 : ImageSize{parameters->width, parameters->height};
 }
@@ -88,7 +89,7 @@ nlohmann::json Video::metadata() const {
   facts["width"] = size().width;
   facts["height"] = size().height;
   facts["fps"] = fps();
-  if (quarter_turns() != 0) facts["rotation"] = quarter_turns() * 90;
+  if (quarter_turns_of(stream_) != 0) facts["rotation"] = quarter_turns_of(stream_) * 90;
   facts["streams"] = nlohmann::json::array();
   for (unsigned i = 0; i < demuxer_.context()->nb_streams; ++i) {
     facts["streams"].push_back(facts_of(demuxer_.context()->streams[i]));
@@ -111,7 +112,7 @@ std::optional<Image> Video::frame_at(double seconds) {
   if (!frame) throw FunctionFailure("decode", "no frame of the video can be decoded");
   const bool over = at_end_ && target >= frame->best_effort_timestamp + frame_duration(frame.get());
   if (over) return std::nullopt;
-  return to_image(frame.get());
+  return FrameConverter(limits_).to_image(frame.get(), quarter_turns_of(stream_));
 }
 
 void Video::check_decodable() {
@@ -194,40 +195,6 @@ std::int64_t Video::frame_duration(const AVFrame* frame) const {
   if (frame->pkt_duration > 0) return frame->pkt_duration;
   const double rate = fps() > 0 ? fps() : 25;
   return std::max<std::int64_t>(1, std::llround(1 / (rate * av_q2d(stream_->time_base))));
-}
-
-// Clockwise.
-int Video::quarter_turns() const {
-  const std::uint8_t* matrix = av_stream_get_side_data(stream_, AV_PKT_DATA_DISPLAYMATRIX, nullptr);
-  if (matrix == nullptr) return 0;
-  const double counter_clockwise =
-      av_display_rotation_get(reinterpret_cast<const std::int32_t*>(matrix));
-  if (std::isnan(counter_clockwise)) return 0;
-  const long turns = std::lround(-counter_clockwise / 90);
-  return static_cast<int>((turns % 4 + 4) % 4);
-}
-
-Image Video::to_image(const AVFrame* frame) const {
-  limits_.check_pixels(frame->width, frame->height);
-  const ScalerPtr scaler(
-      sws_getContext(frame->width, frame->height, static_cast<AVPixelFormat>(frame->format),
-                     frame->width, frame->height, AV_PIX_FMT_RGB24,
-                     SWS_BICUBIC | SWS_FULL_CHR_H_INT | SWS_ACCURATE_RND | SWS_BITEXACT, nullptr,
-                     nullptr, nullptr));
-  if (!scaler) {
-    throw FunctionFailure("unsupported", "frames of this pixel format cannot be converted to RGB");
-  }
-  const int* matrix = sws_getCoefficients(frame->colorspace);
-  sws_setColorspaceDetails(scaler.get(), matrix, frame->color_range == AVCOL_RANGE_JPEG ? 1 : 0,
-                           sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16, 1 << 16);
-  Image image(frame->width, frame->height, 3);
-  const std::array<std::uint8_t*, 4> planes = {image.data(), nullptr, nullptr, nullptr};
-  const std::array<int, 4> strides = {static_cast<int>(image.row_bytes()), 0, 0, 0};
-  check_av(sws_scale(scaler.get(), frame->data, frame->linesize, 0, frame->height, planes.data(),
-                     strides.data()),
-           "the frame cannot be converted to RGB");
-  constexpr std::array<int, 4> kOrientations = {1, 6, 3, 8};
-  return apply_orientation(std::move(image), kOrientations[quarter_turns()]);
 }
 
 }  // namespace coppice::functions

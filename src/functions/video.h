@@ -39,8 +39,6 @@ class Video {
   FramePtr find_frame(std::int64_t target);
   std::int64_t first_timestamp() const;
   std::int64_t frame_duration(const AVFrame* frame) const;
-  int quarter_turns() const;
-  Image to_image(const AVFrame* frame) const;
 
   const Limits& limits_;
   Demuxer demuxer_;
