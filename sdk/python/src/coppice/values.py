@@ -15,6 +15,7 @@ import math
 import numbers
 import os
 import pathlib
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ import numpy
 
 MEDIA = ("image", "video", "audio", "document")
 ARRAYS = {"float8[]": numpy.dtype("<f8"), "real[]": numpy.dtype("<f4")}
+NUL_IN_JSON = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 BIGINT = (-(2**63), 2**63 - 1)
 
 
@@ -128,7 +130,7 @@ def _jsonb(value: object) -> dict[str, str]:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=_plain)
     except (TypeError, ValueError, RecursionError) as error:
         raise Failure("type", f"what the function gave is no jsonb: {error}") from None
-    if "\\u0000" in text:
+    if NUL_IN_JSON.search(text):
         raise Failure("encoding", "the jsonb that the function gave holds a NUL character")
     return {"jsonb": checked_text(text, "the jsonb that the function gave")}
 
