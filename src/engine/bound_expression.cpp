@@ -86,7 +86,9 @@ std::optional<exec::ColumnKinds> CatalogKinds::columns_of_working_view(
       "SELECT table_id FROM coppice.tables WHERE store_name = $1", {"t" + view_name.substr(1)});
   if (found.rows() == 0) return std::nullopt;
   exec::ColumnKinds kinds = column_kinds(*context_.catalog.table_by_id(found.integer(0, 0)));
-  for (const char* name : {"_row", "_from", "_to"}) kinds.push_back({name, std::nullopt});
+  for (const char* name : {"_row", "_from", "_to", "_parent"}) {
+    kinds.push_back({name, std::nullopt});
+  }
   return kinds;
 }
 

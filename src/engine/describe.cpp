@@ -11,6 +11,7 @@
 #include "engine/row_counts.h"
 #include "engine/schema_text.h"
 #include "engine/stored_index.h"
+#include "engine/view_stages.h"
 
 namespace coppice::engine {
 namespace {
@@ -46,6 +47,7 @@ std::optional<std::string> key_of(const TableInfo& table, const ColumnInfo& colu
 // Where its values come from.
 std::optional<std::string> value_of(const EngineContext& context, const ColumnInfo& column) {
   if (column.computed()) return "= " + *column.expression;
+  if (column.derived) return "from the query: " + *column.derived;
   if (column.identity) return "identity, " + *column.identity;
   if (column.sequence) return "serial";
   std::vector<std::string> parts;
@@ -65,7 +67,7 @@ void describe_columns(const EngineContext& context, const TableInfo& table, Resu
                       {"comment", "text"}});
   for (const ColumnInfo* column : table.visible_columns()) {
     std::optional<std::string> on_error;
-    if (column->computed()) {
+    if (column->computed() || column->derived) {
       on_error = column->on_error == catalog::OnError::kIgnore ? "ignore" : "abort";
     }
     rows.row({column->name, column->type, column->not_null ? "no" : "yes",
@@ -112,6 +114,24 @@ void tell_of_fills(const TableInfo& table, ResultSink& sink) {
   }
 }
 
+// What a materialized view is made from, and what is made from a table.
+void describe_tree(EngineContext& context, const TableInfo& table, ResultSink& sink) {
+  if (table.view) {
+    RowsOut query(sink, {{"query", "text"}, {"made_from", "text"}, {"since_version", "bigint"}});
+    query.row({table.view->definition,
+               context.catalog.table_by_id(table.view->parent_id)->user_name(),
+               std::to_string(table.view->first_version)});
+    query.end();
+  }
+  if (table.views.empty()) return;
+  RowsOut views(sink, {{"materialized_view", "text"}, {"made_from", "text"}, {"query", "text"}});
+  for (const auto& view : views_over(context, table)) {
+    views.row({view->user_name(), context.catalog.table_by_id(view->view->parent_id)->user_name(),
+               view->view->definition});
+  }
+  views.end();
+}
+
 void describe_view(EngineContext& context, const catalog::ViewInfo& view, ResultSink& sink) {
   const pg::Result columns = context.main.exec_params(
       "SELECT a.attname, CASE WHEN n.nspname = 'coppice' THEN t.typname::text "
@@ -145,8 +165,10 @@ void list_objects(EngineContext& context, const std::optional<std::string>& sche
   }
   const pg::Result objects = context.main.exec_params(
       "WITH objects AS ("
-      "SELECT schema_name, table_name AS name, 'table' AS kind, table_id, r.version "
-      "FROM coppice.tables JOIN coppice.trees r USING (tree_id) "
+      "SELECT schema_name, table_name AS name, "
+      "CASE WHEN m.table_id IS NULL THEN 'table' ELSE 'materialized view' END AS kind, "
+      "table_id, r.version FROM coppice.tables JOIN coppice.trees r USING (tree_id) "
+      "LEFT JOIN coppice.materialized_views m USING (table_id) "
       "UNION ALL SELECT schema_name, view_name, 'view', NULL, NULL FROM coppice.views) "
       "SELECT o.schema_name, o.name, o.kind, "
       "(SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 "
@@ -187,6 +209,7 @@ void describe_table(EngineContext& context, const std::string& text, ResultSink&
   if (const auto table = context.catalog.find_table(name)) {
     describe_columns(context, *table, sink);
     describe_constraints(context, *table, sink);
+    describe_tree(context, *table, sink);
     tell_of_fills(*table, sink);
     tell_of_stale_columns(context, *table, sink);
     return;

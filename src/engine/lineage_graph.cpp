@@ -5,6 +5,8 @@
 #include "catalog/expressions.h"
 #include "engine/query_columns.h"
 #include "sql/parse.h"
+#include "sql/read.h"
+#include "sql/references.h"
 
 namespace coppice::engine {
 namespace {
@@ -27,8 +29,44 @@ LineageGraph::LineageGraph(EngineContext& context) {
   for (const sql::QualifiedName& name : context.catalog.all_tables()) {
     if (const TablePointer table = context.catalog.find_table(name)) add_table(*table);
   }
+  for (const sql::QualifiedName& name : context.catalog.all_tables()) {
+    const TablePointer table = context.catalog.find_table(name);
+    if (table != nullptr && table->view) connect_materialized(context, *table);
+  }
   add_view_columns(context);
   connect_views(context);
+}
+
+namespace {
+
+// The columns of `alias` that an expression reads; with `iterator`, whether it reads that, too.
+std::set<std::string> names_behind(const std::string& expression, const std::string& alias) {
+  std::set<std::string> names;
+  sql::Statement parsed = sql::parse_expression(expression);
+  for (const auto* reference : sql::collect_column_refs(parsed.node())) {
+    const std::vector<std::string> read = sql::column_ref_names(*reference);
+    if (read.front() == alias) names.insert(read.back());
+  }
+  return names;
+}
+
+}  // namespace
+
+// From the parent's columns; what the iterator gives is made from its arguments.
+void LineageGraph::connect_materialized(EngineContext& context, const TableInfo& view) {
+  const catalog::MaterializedInfo& info = *view.view;
+  const TablePointer parent = context.catalog.table_by_id(info.parent_id);
+  if (parent == nullptr) return;
+  for (const ColumnInfo* column : view.visible_columns()) {
+    if (!column->derived) continue;
+    std::set<std::string> sources = names_behind(*column->derived, info.parent_alias);
+    if (info.iterator && !names_behind(*column->derived, info.iterator->alias).empty()) {
+      sources.merge(names_behind(info.iterator->call, info.parent_alias));
+    }
+    for (const std::string& name : sources) {
+      connect(id_of(parent->user_name(), name), id_of(view.user_name(), column->name));
+    }
+  }
 }
 
 std::string LineageGraph::id_of(const std::string& relation, const std::string& column) {
@@ -52,12 +90,11 @@ void LineageGraph::connect(const std::string& source, const std::string& use) {
 
 void LineageGraph::add_table(const TableInfo& table) {
   for (const ColumnInfo* column : table.visible_columns()) {
+    const bool made = column->computed() || column->derived;
+    const std::string expression =
+        column->derived ? *column->derived : column->expression.value_or("");
     const std::string id = add(table.name, column->name,
-                               {{},
-                                {},
-                                column->computed() ? "computed" : "column",
-                                column->type,
-                                column->expression.value_or("")});
+                               {{}, {}, made ? "computed" : "column", column->type, expression});
     if (!column->computed()) continue;
     for (const std::string& name : catalog::columns_read(table, *column->expression)) {
       connect(id_of(table.user_name(), name), id);

@@ -2,8 +2,9 @@
 //
 // Model    A node is a column of a table, of a plain view, or of an older version that a view
 //          reads. An edge says that values flow: from the columns that an expression or a view's
-//          select list reads to the column it gives. Views are read as PostgreSQL keeps them, so
-//          renames are followed.
+//          select list reads to the column it gives; of a materialized view from its parent's
+//          columns, through the arguments of its iterator. Views are read as PostgreSQL keeps them,
+//          so renames are followed.
 #pragma once
 
 #include <map>
@@ -41,6 +42,7 @@ class LineageGraph {
                   LineageNode description);
   void connect(const std::string& source, const std::string& use);
   void add_table(const catalog::TableInfo& table);
+  void connect_materialized(EngineContext& context, const catalog::TableInfo& view);
   void add_view_columns(EngineContext& context);
   void connect_views(EngineContext& context);
   void add_version(EngineContext& context, const std::string& view_name);

@@ -11,6 +11,7 @@
 #include "engine/prune_floor.h"
 #include "engine/row_changes.h"
 #include "engine/schema_change.h"
+#include "engine/view_stages.h"
 #include "pg/retry.h"
 #include "pg/transaction.h"
 
@@ -179,15 +180,24 @@ std::int64_t count_versions(EngineContext& context, const TableInfo& table,
       .integer(0, 0);
 }
 
+// The table and the materialized views over it: they have one floor.
+std::vector<TablePointer> tables_of(EngineContext& context, const TableInfo& table) {
+  std::vector<TablePointer> tables = views_over(context, table);
+  tables.insert(tables.begin(), context.catalog.table(table.name));
+  return tables;
+}
+
 // Each step may be repeated, so a prune that was stopped goes on with the next one.
 Pruned remove_below(EngineContext& context, const TableInfo& table, const VersionInfo& floor,
                     ResultSink& sink) {
   Pruned pruned;
   pruned.versions = count_versions(context, table, floor);
-  alter_in_transaction(context, [&] { drop_old_views(context, table, floor); });
-  remove_rows(context, table, floor, pruned, sink);
-  remove_columns(context, table, floor, pruned);
-  remove_errors(context, table);
+  for (const TablePointer& one : tables_of(context, table)) {
+    alter_in_transaction(context, [&] { drop_old_views(context, *one, floor); });
+    remove_rows(context, *one, floor, pruned, sink);
+    remove_columns(context, *one, floor, pruned);
+    remove_errors(context, *one);
+  }
   context.main.exec_cached("DELETE FROM coppice.versions WHERE tree_id = $1 AND version < $2",
                            {std::to_string(table.tree_id), std::to_string(floor.version)});
   return pruned;
@@ -196,8 +206,10 @@ Pruned remove_below(EngineContext& context, const TableInfo& table, const Versio
 Pruned count_below(EngineContext& context, const TableInfo& table, const VersionInfo& floor) {
   Pruned pruned;
   pruned.versions = count_versions(context, table, floor);
-  count_rows(context, table, floor, pruned);
-  pruned.columns = static_cast<std::int64_t>(unmapped_columns(context, table, floor).size());
+  for (const TablePointer& one : tables_of(context, table)) {
+    count_rows(context, *one, floor, pruned);
+    pruned.columns += static_cast<std::int64_t>(unmapped_columns(context, *one, floor).size());
+  }
   return pruned;
 }
 
@@ -217,7 +229,7 @@ void report(const VersionInfo& floor, const Pruned& pruned, ResultSink& sink) {
 
 void run_prune(EngineContext& context, const std::string& table_name,
                const std::optional<std::string>& keep, bool dry_run, ResultSink& sink) {
-  const TablePointer table = table_named(context, table_name);
+  const TablePointer table = root_of(context, table_named(context, table_name));
   const std::string kept = what_to_keep(context, *table, keep);
   const PruneFloor floor =
       dry_run ? find_prune_floor(context, *table, kept) : raise_floor(context, *table, kept);

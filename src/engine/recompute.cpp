@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "catalog/expressions.h"
+#include "engine/function_use.h"
 #include "engine/history.h"
 #include "engine/named_table.h"
 #include "engine/query.h"
@@ -36,6 +37,12 @@ std::vector<const ColumnInfo*> choose_columns(const TableInfo& table,
   for (const std::string& name : names) {
     const ColumnInfo* column = table.find_column(name);
     if (column == nullptr) throw_unknown_column(table, name);
+    if (column->derived) {
+      throw Error(ErrorCode::kRefused,
+                  fmt::format("column \"{}\" comes from the query of the materialized view", name),
+                  "it is computed again when what it reads changes; what shall be recomputed by "
+                  "itself can be a computed column of the view");
+    }
     if (!column->computed()) {
       throw Error(ErrorCode::kRefused, fmt::format("column \"{}\" is not computed", name),
                   "change its value with UPDATE");
@@ -114,6 +121,11 @@ void load_rows(EngineContext& context, Stage& stage, const std::string& conditio
   std::vector<std::string> physical = {"_row", "_old", "_action"};
   std::vector<std::string> types = {"bigint", "bigint", "\"char\""};
   std::vector<std::string> given = {alias + "._row", alias + "._from", "'u'"};
+  if (table.view) {
+    physical.emplace_back("_parent");
+    types.emplace_back("bigint");
+    given.push_back(alias + "._parent");
+  }
   for (const ColumnInfo* column : table.visible_columns()) {
     physical.push_back(column->physical);
     types.push_back(catalog::store_type(column->type));
@@ -150,6 +162,20 @@ std::string statement_text(const TableInfo& table, const std::vector<std::string
   return text;
 }
 
+// Kept results of failed cells there are none: what else those cells need may be reused.
+class Recomputing {
+ public:
+  Recomputing(EngineContext& context, bool asks_again) : context_(context) {
+    context_.recomputing = asks_again;
+  }
+  ~Recomputing() { context_.recomputing = false; }
+  Recomputing(const Recomputing&) = delete;
+  Recomputing& operator=(const Recomputing&) = delete;
+
+ private:
+  EngineContext& context_;
+};
+
 }  // namespace
 
 void run_recompute(EngineContext& context, const std::string& table_name,
@@ -178,6 +204,13 @@ void run_recompute(EngineContext& context, const std::string& table_name,
   plan.load = [&](Stage& stage, const std::vector<std::int64_t>& only_rows) {
     load_rows(context, stage, condition, only_rows);
   };
+  const Recomputing asking(context, !errors_only);
+  if (!where && !errors_only) {
+    // No cell is of an older version of a function then.
+    plan.in_publish = [&] {
+      forget_older_versions(context, *table, computed_again(*table, chosen));
+    };
+  }
   run_staged(context, table, statement_text(*table, names, where, errors_only), plan, sink);
 }
 

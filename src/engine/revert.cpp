@@ -12,6 +12,7 @@
 #include "engine/named_table.h"
 #include "engine/references.h"
 #include "engine/revert_plan.h"
+#include "engine/revert_tree.h"
 #include "engine/row_changes.h"
 #include "engine/stage.h"
 #include "pg/transaction.h"
@@ -261,6 +262,15 @@ void tell_equal(const catalog::TableInfo& table, const catalog::VersionInfo& tar
                           table.user_name(), target.version));
 }
 
+void refuse_view(EngineContext& context, const catalog::TableInfo& table) {
+  if (!table.view) return;
+  const TablePointer parent = context.catalog.table_by_id(table.view->parent_id);
+  throw Error(ErrorCode::kRefused,
+              fmt::format("{} is a materialized view: it goes back with {}", table.user_name(),
+                          parent->user_name()),
+              fmt::format("coppice revert {} --to N", parent->user_name()));
+}
+
 void show_plan(EngineContext& context, const RevertPlan& plan, ResultSink& sink) {
   pg::Transaction transaction(context.main, pg::TransactionMode::kReadOnlySnapshot);
   use_change_indexes(context.main);
@@ -277,6 +287,7 @@ void show_plan(EngineContext& context, const RevertPlan& plan, ResultSink& sink)
 void run_revert(EngineContext& context, const std::string& table_name, const std::string& to,
                 bool dry_run, ResultSink& sink) {
   const TablePointer table = table_named(context, table_name);
+  refuse_view(context, *table);
   const catalog::VersionInfo target = context.catalog.version_at(*table, to);
   const RevertPlan plan(context, table, target);
   tell_dropped(plan, target, sink);
@@ -285,6 +296,7 @@ void run_revert(EngineContext& context, const std::string& table_name, const std
     tell_equal(*table, target, sink);
     return sink.done("REVERT 0", std::nullopt);
   }
+  if (!table->views.empty()) return revert_tree(context, table, target, sink);
   Revert revert(context, table, target, sink);
   const auto version = revert.run();
   if (!version) tell_equal(*table, target, sink);

@@ -170,11 +170,11 @@ std::string RevertPlan::come() const {
   return compare_all_ ? fmt::format("_to = {}", catalog::kCurrentText) : come_since(target_);
 }
 
-std::string RevertPlan::coming_back() const {
+std::string RevertPlan::coming_back(const std::string& joined) const {
   return fmt::format(
-      "FROM (SELECT * FROM {0} WHERE {1}) g WHERE NOT EXISTS "
+      "FROM (SELECT * FROM {0} WHERE {1}) g{4} WHERE NOT EXISTS "
       "(SELECT FROM (SELECT * FROM {0} WHERE {2}) c WHERE {3})",
-      table_->store_table(), gone(), come(), same_cells());
+      table_->store_table(), gone(), come(), same_cells(), joined);
 }
 
 std::string RevertPlan::columns() const {
@@ -231,6 +231,38 @@ std::string RevertPlan::load_stage(const std::string& stage) const {
       "INSERT INTO {0} ({1}) SELECT {2} {3} AND NOT ({4}) AND NOT EXISTS "
       "(SELECT FROM {0} s WHERE s._row = g._row AND s._old = g._from)",
       stage, names, given, coming_back(), complete_);
+}
+
+std::string RevertPlan::load_all(const std::string& stage) const {
+  const std::string store = table_->store_table();
+  const bool fills = std::any_of(cells_.begin(), cells_.end(),
+                                 [](const Cell& cell) { return cell.column->filling; });
+  // What has all its cells is computed no more: it is past any round.
+  std::string names = "_old, _action, _round";
+  std::string given = fmt::format(
+      "p._from, CASE WHEN p._row IS NULL THEN 'i' ELSE 'u' END::\"char\", "
+      "CASE WHEN {} THEN 1000 ELSE 0 END",
+      fills ? "false" : complete_);
+  std::string rows = "c._row";
+  names += ", _row";
+  given += ", g._row";
+  if (table_->view) {
+    names += ", _parent";
+    given += ", g._parent";
+    rows += ", c._parent";
+  }
+  for (const Cell& cell : cells_) {
+    names += ", " + cell.column->physical;
+    given += ", " + cell.value;
+  }
+  const std::string present = fmt::format(
+      " LEFT JOIN (SELECT _row, _from FROM {} WHERE {}) p ON p._row = g._row", store, come());
+  return fmt::format(
+      "INSERT INTO {0} ({1}) SELECT {2} {3}; INSERT INTO {0} ({4}, _old, _action) "
+      "SELECT {5}, c._from, 'd' FROM (SELECT * FROM {6} WHERE {7}) c WHERE NOT EXISTS "
+      "(SELECT FROM (SELECT * FROM {6} WHERE {8}) g WHERE g._row = c._row)",
+      stage, names, given, coming_back(present), table_->row_columns(), rows, store, come(),
+      gone());
 }
 
 std::string RevertPlan::is_missing(const std::string& stage) const {

@@ -40,6 +40,10 @@ class RevertPlan {
   std::string count() const;
   // Closes current rows that the version does not have like this.
   std::string close() const;
+  // Puts all that differs into an empty stage, as an operation that inserts, updates and deletes:
+  // of a table with materialized views. Two statements.
+  std::string load_all(const std::string& stage) const;
+
   // Writes the rows that came back: those with all cells stored, and those to compute.
   std::string insert_complete() const;
   std::string insert_incomplete() const;
@@ -69,7 +73,8 @@ class RevertPlan {
   std::string gone() const;  // of rows of that version, and of present ones: all that may differ
   std::string come() const;
   std::string same_cells() const;
-  std::string coming_back() const;  // FROM … WHERE …: old row versions, called g
+  std::string coming_back(
+      const std::string& joined = {}) const;  // FROM … WHERE …: old row versions, called g
   std::string columns() const;
   std::string values() const;
 

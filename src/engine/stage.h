@@ -41,6 +41,7 @@ class Stage {
   const std::string& name() const { return name_; }  // "coppice_store.s3_7"
   const catalog::TableInfo& table() const { return *table_; }
   const catalog::TablePointer& table_pointer() const { return table_; }
+  const catalog::Operation& operation() const { return operation_; }
   // A subselect with the user's column names, then _n, _row, _old, of rows that take part.
   std::string user_rows() const { return user_rows(*table_); }
 

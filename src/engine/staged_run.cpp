@@ -87,7 +87,7 @@ Stage::Published publish_or_step_back(EngineContext& context, TablePointer& tabl
     try {
       Stage::Published published = publish_once(stage, views, plan, round);
       if (!published.rows_changed) return published;
-      if (round >= kMostRounds || !plan.load) {
+      if (round >= kMostRounds || !plan.load || plan.restores) {
         throw Error(
             ErrorCode::kConflict,
             fmt::format("other writers changed the same rows of {} too often", table->user_name()),
@@ -100,7 +100,7 @@ Stage::Published publish_or_step_back(EngineContext& context, TablePointer& tabl
       stage.compute(plan.computed(*table), sink);
       views.bring_up(stage, plan.media, sink);
     } catch (const catalog::SchemaChanged&) {
-      if (round >= kMostRounds) throw;
+      if (round >= kMostRounds || plan.restores) throw;
       context.forget_catalog();
       const TablePointer now = context.catalog.table_by_id(operation.table_id);
       if (now == nullptr) throw Error(ErrorCode::kNotFound, "the table was dropped meanwhile");
@@ -162,10 +162,10 @@ void run_staged(EngineContext& context, TablePointer table, std::string_view sta
     table = context.catalog.table_by_id(operation.table_id);
   }
   Stage stage = Stage::create(context, table, operation);
-  ViewStages views(context, operation);
+  ViewStages views(context, operation, plan.restores);
   try {
     plan.load(stage, {});
-    stage.keep_plan(plan.media, plan.computed(*table));
+    if (!plan.restores) stage.keep_plan(plan.media, plan.computed(*table));
     stage.take_media(plan.media, plan.skip_bad_media, sink);
     stage.check_constraints();
     settle_keys(stage, plan);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -33,6 +34,8 @@ struct StagedPlan {
   std::function<std::vector<const catalog::ColumnInfo*>(const catalog::TableInfo&)> computed;
   std::string returning;  // a select list, or empty
   std::string alias;
+  // A revert: views that this version had go back to it, too.
+  std::optional<catalog::VersionInfo> restores;
   std::function<void()> in_publish;  // what else belongs to the transaction that publishes
 };
 

@@ -186,7 +186,7 @@ void apply_column_option(ColumnInfo& column, const sql::Option& option, const So
   };
   if (option.name == "on_error") {
     if (option.value != "abort" && option.value != "ignore") refuse("'abort' or 'ignore'");
-    if (!column.computed()) {
+    if (!column.computed() && !column.derived) {
       throw error_at(
           ErrorCode::kSyntax, source, option.location,
           fmt::format("option on_error belongs to computed columns; \"{}\" is none", column.name));

@@ -85,10 +85,6 @@ class Reader {
     const PgQuery__IntoClause& into = *create_.into;
     query_.name = sql::relation_name(*into.rel);
     if (query_.name.schema.empty()) query_.name.schema = "public";
-    if (into.skip_data) {
-      fail(-1, "WITH NO DATA is not supported: a materialized view is always fresh",
-           "leave it out; the rows are computed when it is made, and nobody waits meanwhile");
-    }
     if (into.n_options > 0) {
       fail(into.rel->location, "a materialized view takes no options",
            "retention belongs to the table it is made from");

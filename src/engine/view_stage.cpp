@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "engine/bound_expression.h"
 #include "engine/references.h"
+#include "engine/revert_plan.h"
+#include "engine/row_changes.h"
 #include "engine/view_sql.h"
 #include "pg/conninfo.h"
 #include "pg/transaction.h"
@@ -356,6 +358,18 @@ void ViewStage::bring_up(ResultSink& sink) {
   make_rows(sink);
   judge(terms(recipe_.engine_terms(), true), 'c', sink);
   compute(sink);
+}
+
+void ViewStage::restore(const catalog::VersionInfo& target, ResultSink& sink) {
+  const WritingScope scope(context_, operation_);
+  ensure();
+  const RevertPlan plan(context_, view_, target);
+  pg::Transaction transaction(context_.main);
+  use_change_indexes(context_.main);
+  context_.main.exec(plan.load_all(stage_.name()));
+  bring_back_references(context_, operation_, *view_, target.version, stage_.name());
+  transaction.commit();
+  stage_.compute(plan.computed(), sink);
 }
 
 // Into the store

@@ -45,6 +45,8 @@ class ViewStage {
   const std::string& name() const { return stage_.name(); }
 
   void bring_up(ResultSink& sink);
+  // Instead: the view's rows as they were at a version, whose parent's rows come back, too.
+  void restore(const catalog::VersionInfo& target, ResultSink& sink);
   // In the transaction that publishes. False: rows of the view were changed meanwhile.
   bool move_rows();
   // The same for a view that is being made: its rows are new, and more may come.

@@ -40,6 +40,12 @@ std::vector<TablePointer> views_over(EngineContext& context, const TableInfo& ta
   return views;
 }
 
+TablePointer root_of(EngineContext& context, const TablePointer& table) {
+  TablePointer root = table;
+  while (root->view) root = context.catalog.table_by_id(root->view->parent_id);
+  return root;
+}
+
 void ViewStages::bring_up(const Stage& base, const std::set<std::string>& media_given,
                           ResultSink& sink) {
   const TableInfo& table = base.table();
@@ -60,7 +66,14 @@ void ViewStages::bring_up(const Stage& base, const std::set<std::string>& media_
     }
     known_ = true;
   }
-  for (ViewStage& stage : stages_) stage.bring_up(sink);
+  for (ViewStage& stage : stages_) {
+    const bool was_there = restores_ && stage.view().view->first_version <= restores_->version;
+    if (was_there) {
+      stage.restore(*restores_, sink);
+    } else {
+      stage.bring_up(sink);
+    }
+  }
 }
 
 bool ViewStages::move_rows() {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -15,8 +16,10 @@ namespace coppice::engine {
 
 class ViewStages {
  public:
-  ViewStages(EngineContext& context, const catalog::Operation& operation)
-      : context_(context), operation_(operation) {}
+  // `restores`: a revert to this version.
+  ViewStages(EngineContext& context, const catalog::Operation& operation,
+             std::optional<catalog::VersionInfo> restores = {})
+      : context_(context), operation_(operation), restores_(std::move(restores)) {}
 
   // Makes the stages follow that of the table, whose rows are computed. `media_given`: its columns
   // whose media were written by the statement.
@@ -29,6 +32,7 @@ class ViewStages {
  private:
   EngineContext& context_;
   catalog::Operation operation_;
+  std::optional<catalog::VersionInfo> restores_;
   bool known_ = false;
   std::deque<ViewStage> stages_;  // each behind its parent's
 };
@@ -36,5 +40,8 @@ class ViewStages {
 // The materialized views over a table, directly or through others, each behind its parent.
 std::vector<catalog::TablePointer> views_over(EngineContext& context,
                                               const catalog::TableInfo& table);
+
+// The table at the root of the tree, whose version and retention are the tree's.
+catalog::TablePointer root_of(EngineContext& context, const catalog::TablePointer& table);
 
 }  // namespace coppice::engine

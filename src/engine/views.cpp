@@ -118,9 +118,11 @@ void drop_views(EngineContext& context, sql::Statement& statement, ResultSink& s
     const sql::QualifiedName name = sql::object_name(object);
     const auto view = context.catalog.find_view(name);
     if (view == nullptr) {
-      if (context.catalog.find_table(name) != nullptr) {
-        throw statement.error(ErrorCode::kRefused, -1, fmt::format("\"{}\" is a table", name.name),
-                              "use DROP TABLE");
+      if (const auto table = context.catalog.find_table(name)) {
+        const char* kind = table->view ? "materialized view" : "table";
+        throw statement.error(ErrorCode::kRefused, -1,
+                              fmt::format("\"{}\" is a {}", name.name, kind),
+                              table->view ? "use DROP MATERIALIZED VIEW" : "use DROP TABLE");
       }
       if (!drop.missing_ok) context.catalog.throw_unknown_table(name);
       sink.notice(fmt::format("view \"{}\" does not exist, skipping", name.name));
@@ -183,7 +185,8 @@ void comment(EngineContext& context, sql::Statement& statement) {
   switch (node.objtype) {
     case PG_QUERY__OBJECT_TYPE__OBJECT_COLUMN:
       return comment_on_column(context, statement, node);
-    case PG_QUERY__OBJECT_TYPE__OBJECT_TABLE: {
+    case PG_QUERY__OBJECT_TYPE__OBJECT_TABLE:
+    case PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW: {
       // To PostgreSQL the user's table is a view.
       context.catalog.table(sql::object_name(node.object));
       node.objtype = PG_QUERY__OBJECT_TYPE__OBJECT_VIEW;
@@ -195,8 +198,9 @@ void comment(EngineContext& context, sql::Statement& statement) {
     case PG_QUERY__OBJECT_TYPE__OBJECT_SCHEMA:
       break;
     default:
-      throw statement.error(ErrorCode::kUnsupported, -1,
-                            "comments can be made on tables, columns, views, schemas and functions");
+      throw statement.error(
+          ErrorCode::kUnsupported, -1,
+          "comments can be made on tables, columns, views, schemas and functions");
   }
   try {
     context.main.exec(sql::deparse(statement.node()));
