@@ -34,7 +34,8 @@ TEST(CommandLine, EveryVerbHasAFunctionAnExampleAndADescribedOption) {
 
 TEST(CommandLine, WhateverDestroysCanBeTriedAndConfirmedBeforehand) {
   for (const char* name :
-       {"revert", "prune", "apply", "snapshot drop", "jobs discard", "media gc"}) {
+       {"revert", "prune", "apply", "snapshot drop", "jobs discard", "media gc",
+        "results prune"}) {
     std::set<std::string_view> options;
     for (const Option& option : find_verb(name)->options) options.insert(option.name);
     EXPECT_TRUE(options.contains("--yes") && options.contains("--dry-run")) << name;
@@ -90,6 +91,7 @@ TEST(CommandLine, RepeatedArgumentsAreCollected) {
 
 TEST(CommandLine, AGroupMayStandForItsDefault) {
   EXPECT_EQ(parse({"jobs"}).verb().name, "jobs list");
+  EXPECT_EQ(parse({"results"}).verb().name, "results list");
   EXPECT_EQ(parse({"jobs", "--all"}).verb().name, "jobs list");
   EXPECT_EQ(parse({"jobs", "resume", "7"}).argument("ID"), "7");
   EXPECT_EQ(parse({}).verb().name, "help");

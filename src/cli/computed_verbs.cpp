@@ -86,6 +86,29 @@ int run_jobs_discard(Session& session) {
   return 0;
 }
 
+int run_results_list(Session& session) {
+  PrintingSink sink = session.sink();
+  session.engine().results(sink);
+  return 0;
+}
+
+int run_results_prune(Session& session) {
+  const Invocation& arguments = session.arguments();
+  ResultsToPrune which;
+  which.function = arguments.value("--function");
+  which.unused_for = arguments.value("--unused-for");
+  which.stale = arguments.has("--stale");
+  which.all = arguments.has("--all");
+  const bool dry_run = arguments.has("--dry-run");
+  if (!dry_run) {
+    session.confirm("remove these results for good",
+                    [&](ResultSink& plan) { session.engine().results_prune(which, true, plan); });
+  }
+  PrintingSink sink = session.sink(RowFormat::kTable, false);
+  session.engine().results_prune(which, dry_run, sink);
+  return 0;
+}
+
 int run_functions(Session& session) {
   PrintingSink sink = session.sink();
   session.engine().functions(sink);

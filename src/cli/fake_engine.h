@@ -127,6 +127,13 @@ class FakeEngine final : public Engine {
     did(fmt::format("job {} {}", action == JobAction::kResume ? "resume" : "discard", id), sink);
   }
   void functions(ResultSink& sink) override { did("functions", sink); }
+  void results(ResultSink& sink) override { did("results", sink); }
+  void results_prune(const ResultsToPrune& which, bool dry_run, ResultSink& sink) override {
+    did(fmt::format("results_prune {} {}{}{}{}", which.function.value_or("-"),
+                    which.unused_for.value_or("-"), which.stale ? " stale" : "",
+                    which.all ? " all" : "", dry_run ? " dry" : ""),
+        sink);
+  }
   void media_path(const std::string& value, ResultSink& sink) override {
     did("media_path " + value, sink);
   }

@@ -73,6 +73,11 @@ TEST_F(RunTest, EveryVerbReachesItsEngineCall) {
        "recompute t [a,b] id > 1 errors"},
       {{"alter-column", "t.c", "a + 1"}, "alter_column t.c a + 1"},
       {{"jobs"}, "jobs"},
+      {{"results"}, "results"},
+      {{"results", "prune", "--stale", "--unused-for", "2 days", "--dry-run"},
+       "results_prune - 2 days stale dry"},
+      {{"results", "prune", "--function", "f", "--yes"}, "results_prune f -"},
+      {{"results", "prune", "--all", "--yes"}, "results_prune - - all"},
       {{"jobs", "list", "--all"}, "jobs all"},
       {{"jobs", "resume", "7"}, "job resume 7"},
       {{"jobs", "discard", "7", "--yes"}, "job discard 7"},
@@ -102,6 +107,7 @@ TEST_F(RunTest, DestructionIsRefusedWhereNobodyCanBeAsked) {
         {"prune", "t"},
         {"snapshot", "drop", "t", "n"},
         {"jobs", "discard", "7"},
+        {"results", "prune", "--all"},
         {"media", "gc"},
         {"apply", schema, "--prune"}}) {
     const Outcome outcome = invoke_here(arguments, "y\n");

@@ -36,6 +36,8 @@ constexpr Entry kFunctions[] = {
     {"jobs resume", run_jobs_resume},
     {"jobs discard", run_jobs_discard},
     {"functions", run_functions},
+    {"results list", run_results_list},
+    {"results prune", run_results_prune},
     {"media path", run_media_path},
     {"media cat", run_media_cat},
     {"media export", run_media_export},

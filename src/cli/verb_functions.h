@@ -55,6 +55,8 @@ int run_jobs_list(Session& session);
 int run_jobs_resume(Session& session);
 int run_jobs_discard(Session& session);
 int run_functions(Session& session);
+int run_results_list(Session& session);
+int run_results_prune(Session& session);
 int run_media_path(Session& session);
 int run_media_cat(Session& session);
 int run_media_export(Session& session);

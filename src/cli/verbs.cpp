@@ -281,6 +281,25 @@ std::vector<Verb> computed_verbs() {
        .group = kComputed,
        .summary = "List the engine functions that SQL may call",
        .examples = {{"coppice functions", ""}, {"coppice functions --json", "with every detail"}}},
+      {.name = "results list",
+       .group = kComputed,
+       .summary = "Show the kept results of your functions, and what they saved",
+       .details = "What a function gave that is not VOLATILE is kept, and no call is made twice.",
+       .examples = {{"coppice results", ""}}},
+      {.name = "results prune",
+       .group = kComputed,
+       .summary = "Remove kept results; their calls are made again when they are wanted",
+       .details = "Only results that meet all of what is said go.",
+       .options = {{.name = "--stale", .doc = "Of functions that were replaced or dropped."},
+                   {.name = "--unused-for",
+                    .value = "AGE",
+                    .doc = "Not used for so long (\"30 days\")."},
+                   {.name = "--function", .value = "NAME", .doc = "Of this function."},
+                   {.name = "--all", .doc = "Whatever they are of."},
+                   kDryRun,
+                   kYes},
+       .examples = {{"coppice results prune --stale --dry-run", "what would go"},
+                    {"coppice results prune --unused-for '30 days' --yes", ""}}},
   };
 }
 
@@ -411,7 +430,8 @@ const Verb* find_verb(std::string_view name) {
 }
 
 std::string_view default_verb(std::string_view first_word) {
-  return first_word == "jobs" ? "jobs list" : std::string_view();
+  if (first_word == "jobs") return "jobs list";
+  return first_word == "results" ? "results list" : std::string_view();
 }
 
 bool is_verb_group(std::string_view first_word) {

@@ -38,7 +38,8 @@ std::vector<Candidate> old_objects(const MediaStore& store, std::int64_t before_
   return old;
 }
 
-// Every media column of the store, staging tables and columns that only old versions have included.
+// Every media column of the store, staging tables and columns that only old versions have included,
+// and what durable results name.
 std::vector<std::string> marking_queries(EngineContext& context) {
   const pg::Result columns = context.main.exec(
       "SELECT format('coppice_store.%I', c.relname), quote_ident(a.attname), t.typtype = 'd' "
@@ -46,7 +47,8 @@ std::vector<std::string> marking_queries(EngineContext& context) {
       "JOIN pg_type t ON t.oid = a.atttypid "
       "WHERE c.relnamespace = 'coppice_store'::regnamespace AND c.relkind = 'r' "
       "AND a.attnum > 0 AND NOT a.attisdropped AND t.typnamespace = 'coppice'::regnamespace");
-  std::vector<std::string> queries;
+  std::vector<std::string> queries = {
+      "SELECT DISTINCT media FROM coppice.results WHERE media IS NOT NULL"};
   for (int row = 0; row < columns.rows(); ++row) {
     queries.push_back(
         columns.boolean(row, 2)

@@ -9,6 +9,7 @@
 
 #include "base/process.h"
 #include "config/config.h"
+#include "engine/durable_functions.h"
 #include "engine/function_pools.h"
 #include "engine/reference_pool.h"
 #include "media/cache.h"
@@ -85,9 +86,13 @@ FunctionPool& EngineContext::pool() {
   if (pool_ == nullptr) {
     builtin_pool_ = std::make_unique<ProcessPool>(function_worker_options(config));
     user_pools_ = std::make_unique<FunctionPools>(config, media);
+    durable_ = std::make_unique<DurableFunctions>(
+        [this] { return connect_owner(address.owner_conninfo); }, media,
+        [this] { return recomputing; });
     const auto route = [this](const std::string& id) -> FunctionPool& {
       const UserFunction* const function = user_functions.find(id);
-      return function == nullptr ? *builtin_pool_ : user_pools_->pool_for(*function);
+      if (function == nullptr) return *builtin_pool_;
+      return durable_->in_front_of(user_pools_->pool_for(*function), *function);
     };
     pool_ = std::make_unique<ReferencePool>(*this, std::make_unique<RoutingPool>(route));
   }

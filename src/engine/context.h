@@ -36,6 +36,7 @@ class UrlCache;
 
 namespace engine {
 
+class DurableFunctions;
 class FunctionPools;
 
 // How the home's database is reached.
@@ -60,6 +61,7 @@ struct EngineContext {
   exec::FunctionTable functions;          // the built-in ones and those
   std::set<std::string> functions_noted;  // by this process (engine/function_use.h)
   std::stop_source stop;
+  bool recomputing = false;  // calls are made again though their results are kept
   const catalog::Operation* writing = nullptr;  // set by a WritingScope (engine/references.h)
 
   pg::Connection& reader();
@@ -83,6 +85,7 @@ struct EngineContext {
   LazyConnection origin_;
   std::unique_ptr<FunctionPool> builtin_pool_;
   std::unique_ptr<FunctionPools> user_pools_;
+  std::unique_ptr<DurableFunctions> durable_;
   std::unique_ptr<FunctionPool> pool_;
   SystemClock clock_;
   std::unique_ptr<HttpClient> http_;

@@ -12,6 +12,7 @@
 #include "engine/function_list.h"
 #include "engine/history.h"
 #include "engine/jobs.h"
+#include "engine/kept_results.h"
 #include "engine/lineage.h"
 #include "engine/media_verbs.h"
 #include "engine/open_home.h"
@@ -112,6 +113,10 @@ class HomeEngine final : public Engine {
     }
   }
   void functions(ResultSink& sink) override { engine::list_functions(begin(), sink); }
+  void results(ResultSink& sink) override { engine::list_results(begin(), sink); }
+  void results_prune(const ResultsToPrune& which, bool dry_run, ResultSink& sink) override {
+    engine::prune_results(begin(), which, dry_run, sink);
+  }
   void media_path(const std::string& value_or_column, ResultSink& sink) override {
     engine::show_media_path(begin(), value_or_column, sink);
   }

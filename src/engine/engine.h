@@ -67,6 +67,14 @@ struct Finding {
   std::string fix;     // what to do, empty when ok
 };
 
+// Of durable results, those that meet all that is said.
+struct ResultsToPrune {
+  std::optional<std::string> function;    // "caption", "films.caption(image)"
+  std::optional<std::string> unused_for;  // an age: "30 days"
+  bool stale = false;                     // of functions that were dropped or replaced
+  bool all = false;                       // nothing else need be said
+};
+
 class Engine {
  public:
   // Makes the home and its database. An existing home is left as it is (a notice says so).
@@ -120,6 +128,8 @@ class Engine {
   virtual void jobs(bool all, ResultSink& sink) = 0;
   virtual void job(JobAction action, const std::string& id, ResultSink& sink) = 0;
   virtual void functions(ResultSink& sink) = 0;
+  virtual void results(ResultSink& sink) = 0;
+  virtual void results_prune(const ResultsToPrune& which, bool dry_run, ResultSink& sink) = 0;
 
   virtual void media_path(const std::string& value_or_column, ResultSink& sink) = 0;
   virtual void media_cat(const std::string& value, int output_fd) = 0;

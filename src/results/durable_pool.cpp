@@ -1,0 +1,171 @@
+#include "results/durable_pool.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <optional>
+
+#include "base/crash_point.h"
+#include "base/error.h"
+
+namespace coppice {
+
+// A call that is to be made once, however many rows want it.
+struct DurablePool::Call {
+  ResultKey key;
+  std::size_t row = 0;  // the first that wants it
+  std::optional<Cell> outcome;
+};
+
+namespace {
+
+constexpr std::size_t kMostPieceCalls = 1024;  // each holds a lock of the server
+
+// Gives claims back however the calls end.
+class Claims {
+ public:
+  Claims(ResultStore& store, std::vector<ResultKey> keys) : store_(store), keys_(std::move(keys)) {}
+  ~Claims() {
+    try {
+      store_.release(keys_);
+    } catch (const Error&) {
+      // The session is lost, and its locks with it.
+    }
+  }
+  Claims(const Claims&) = delete;
+  Claims& operator=(const Claims&) = delete;
+
+ private:
+  ResultStore& store_;
+  std::vector<ResultKey> keys_;
+};
+
+using Arguments = std::vector<const Value*>;
+
+// The argument values of a row, in the order of the call's parameters; nullopt when one is NULL.
+std::optional<Arguments> arguments_of(const Fragment& fragment, const Batch& batch,
+                                      std::size_t row) {
+  Arguments arguments;
+  for (const Fragment& child : fragment.children) {
+    COPPICE_ASSERT(child.is_argument());
+    const Value& value = batch.arguments[static_cast<std::size_t>(child.argument)][row];
+    if (value.is_null()) return std::nullopt;
+    arguments.push_back(&value);
+  }
+  return arguments;
+}
+
+template <typename Calls>
+std::vector<ResultKey> keys_of(const Calls& calls) {
+  std::vector<ResultKey> keys;
+  for (const auto* const call : calls) keys.push_back(call->key);
+  return keys;
+}
+
+}  // namespace
+
+BatchResult DurablePool::evaluate(const std::vector<Fragment>& fragments, const Batch& batch,
+                                  std::stop_token stop) {
+  BatchResult results;
+  for (const Fragment& fragment : fragments) {
+    results.push_back(evaluate_one(fragment, batch, stop));
+  }
+  return results;
+}
+
+std::vector<Cell> DurablePool::evaluate_one(const Fragment& fragment, const Batch& batch,
+                                            const std::stop_token& stop) {
+  std::map<ResultKey, Call> calls;
+  std::vector<const Call*> of_row(batch.row_count, nullptr);
+  Calls wanted;
+  for (std::size_t row = 0; row < batch.row_count; ++row) {
+    const std::optional<Arguments> arguments = arguments_of(fragment, batch, row);
+    if (!arguments) continue;
+    const ResultKey key = result_key(options_.function, *arguments);
+    const auto [entry, is_new] = calls.try_emplace(key, Call{key, row, std::nullopt});
+    of_row[row] = &entry->second;
+    if (is_new) wanted.push_back(&entry->second);
+  }
+  if (!asks_again()) look_up(wanted);
+  for (;;) {
+    std::erase_if(wanted, [](const Call* call) { return call->outcome.has_value(); });
+    if (wanted.empty()) break;
+    Calls left;
+    for (std::size_t begin = 0; begin < wanted.size();) {
+      const std::size_t end = std::min(begin + piece_calls_, wanted.size());
+      const Calls piece(wanted.begin() + static_cast<std::ptrdiff_t>(begin),
+                        wanted.begin() + static_cast<std::ptrdiff_t>(end));
+      const Calls others = make_or_leave(piece, fragment, batch, stop);
+      left.insert(left.end(), others.begin(), others.end());
+      begin = end;
+    }
+    wanted = std::move(left);
+    if (wanted.empty()) break;
+    store_.wait_for(keys_of(wanted), stop);
+    look_up(wanted);
+  }
+  std::vector<Cell> cells(batch.row_count, Value{});
+  for (std::size_t row = 0; row < batch.row_count; ++row) {
+    if (of_row[row] != nullptr) cells[row] = *of_row[row]->outcome;
+  }
+  return cells;
+}
+
+void DurablePool::look_up(const Calls& calls) {
+  const std::vector<std::optional<Value>> found = store_.find(keys_of(calls));
+  for (std::size_t i = 0; i < calls.size(); ++i) {
+    if (found[i]) calls[i]->outcome = *found[i];
+  }
+}
+
+DurablePool::Calls DurablePool::make_or_leave(const Calls& piece, const Fragment& fragment,
+                                              const Batch& batch, const std::stop_token& stop) {
+  const std::vector<bool> claimed = store_.claim(keys_of(piece));
+  Calls ours, others;
+  for (std::size_t i = 0; i < piece.size(); ++i) (claimed[i] ? ours : others).push_back(piece[i]);
+  const Claims claims(store_, keys_of(ours));
+  // Another session may have kept them between the look and the claim.
+  if (!asks_again()) look_up(ours);
+  std::erase_if(ours, [](const Call* call) { return call->outcome.has_value(); });
+  if (!ours.empty()) make(ours, fragment, batch, stop);
+  return others;
+}
+
+void DurablePool::make(const Calls& calls, const Fragment& fragment, const Batch& batch,
+                       const std::stop_token& stop) {
+  Batch piece;
+  piece.row_count = calls.size();
+  piece.arguments.resize(batch.arguments.size());
+  for (std::size_t column = 0; column < batch.arguments.size(); ++column) {
+    for (const Call* const call : calls) {
+      piece.arguments[column].push_back(batch.arguments[column][call->row]);
+    }
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  const BatchResult outcome = pool_.evaluate({fragment}, piece, stop);
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  for (std::size_t i = 0; i < calls.size(); ++i) calls[i]->outcome = outcome[0][i];
+  reach_crash_point("results.piece_made");
+  const double each = seconds / static_cast<double>(calls.size());
+  keep(calls, each);
+  reach_crash_point("results.piece_kept");
+  // No smaller than at first: the pool behind needs some to keep its workers busy.
+  piece_calls_ = std::clamp(static_cast<std::size_t>(kPieceSeconds / std::max(each, 1e-6)),
+                            kPieceCalls, kMostPieceCalls);
+}
+
+void DurablePool::keep(const Calls& calls, double seconds) {
+  std::vector<KeptResult> kept;
+  std::vector<std::string> media;
+  for (const Call* const call : calls) {
+    const Value* const value = std::get_if<Value>(&*call->outcome);
+    if (value == nullptr) continue;
+    kept.push_back({call->key, *value, seconds});
+    if (is_media(value->type)) media.push_back(value->text);
+  }
+  if (!media.empty() && options_.make_durable) options_.make_durable(media);
+  store_.keep(options_.function, kept, asks_again());
+}
+
+}  // namespace coppice

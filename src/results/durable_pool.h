@@ -1,0 +1,62 @@
+// DurablePool: a FunctionPool that makes no call twice.
+//
+// Model    For each row: what the store has is the result. What it has not is claimed, asked of the
+//          pool behind, and kept before evaluate() returns, in pieces of kPieceCalls calls or as
+//          much as takes kPieceSeconds, so that a crash costs one piece. Equal rows of a batch are
+//          one call. What another session is making is waited for, and made here only if that one
+//          fails. Failures are given out and not kept.
+// Threads  One call at a time, on the thread of the store.
+// Errors   Those of the pool and of the store.
+// Source   docs/formats/durable_results.md
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "results/result_store.h"
+#include "workers/pool.h"
+
+namespace coppice {
+
+inline constexpr std::size_t kPieceCalls = 64;  // at first; then as many as take kPieceSeconds
+inline constexpr double kPieceSeconds = 1.0;
+
+struct DurableOptions {
+  DurableFunction function;
+  // Calls that are made anyway, and replace what is kept: somebody asked to recompute.
+  std::function<bool()> ask_again;
+  // Makes media durable before results that name them are kept.
+  std::function<void(const std::vector<std::string>& names)> make_durable;
+};
+
+class DurablePool final : public FunctionPool {
+ public:
+  // `pool` and `store` are borrowed.
+  DurablePool(FunctionPool& pool, ResultStore& store, DurableOptions options)
+      : pool_(pool), store_(store), options_(std::move(options)) {}
+
+  // Every fragment is a call of the function over argument columns.
+  BatchResult evaluate(const std::vector<Fragment>& fragments, const Batch& batch,
+                       std::stop_token stop) override;
+
+ private:
+  struct Call;
+  using Calls = std::vector<Call*>;
+  std::vector<Cell> evaluate_one(const Fragment& fragment, const Batch& batch,
+                                 const std::stop_token& stop);
+  // Makes those calls of a piece that nobody else is making; gives the others.
+  Calls make_or_leave(const Calls& piece, const Fragment& fragment, const Batch& batch,
+                      const std::stop_token& stop);
+  void make(const Calls& calls, const Fragment& fragment, const Batch& batch,
+            const std::stop_token& stop);
+  void keep(const Calls& calls, double seconds);
+  void look_up(const Calls& calls);
+  bool asks_again() const { return options_.ask_again && options_.ask_again(); }
+
+  FunctionPool& pool_;
+  ResultStore& store_;
+  DurableOptions options_;
+  std::size_t piece_calls_ = kPieceCalls;
+};
+
+}  // namespace coppice
