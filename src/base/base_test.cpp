@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "base/base64.h"
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/error.h"
@@ -28,6 +29,20 @@ TEST(Error, CodesMapToTheDocumentedExitCodes) {
 TEST(Sha256, AgreesWithThePublishedVector) {
   EXPECT_EQ(to_hex(sha256("abc")),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(Base64, AgreesWithThePublishedVectors) {
+  EXPECT_EQ(to_base64(""), "");
+  EXPECT_EQ(to_base64("f"), "Zg==");
+  EXPECT_EQ(to_base64("fo"), "Zm8=");
+  EXPECT_EQ(to_base64("foo"), "Zm9v");
+  EXPECT_EQ(to_base64("foobar"), "Zm9vYmFy");
+  EXPECT_EQ(to_base64(std::string("\0\xff", 2)), "AP8=");
+  // Pieces that are encoded one after another join without padding.
+  const std::string large((3 << 20) + 1, '\0');
+  const std::string text = to_base64(large);
+  EXPECT_EQ(text.size(), (large.size() + 2) / 3 * 4);
+  EXPECT_EQ(text.find_first_not_of('A'), text.size() - 2);
 }
 
 TEST(Files, AtomicWriteReplacesTheWholeFile) {

@@ -1,0 +1,299 @@
+#include "services/batch_calls.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace coppice::services {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// Of bodies that are being sent; one more may go beyond it.
+constexpr std::size_t kMostBodyBytes = 128 << 20;
+constexpr milliseconds kLongestWait{1'000};
+constexpr double kBytesPerToken = 4;
+constexpr double kTokensPerFile = 800;
+
+std::vector<std::pair<std::string, std::string>> headers_with_secrets(const HttpSettings& settings,
+                                                                      const ServiceForm& form,
+                                                                      Secrets& secrets) {
+  std::vector<std::pair<std::string, std::string>> headers;
+  for (const auto& [name, text] : settings.headers) {
+    constexpr std::string_view kLiteral = "text:";
+    const bool literal = text.starts_with(kLiteral);
+    headers.emplace_back(name, literal ? text.substr(kLiteral.size()) : secrets.resolve(text));
+  }
+  if (!settings.key.empty()) headers.push_back(form.key_header(secrets.resolve(settings.key)));
+  return headers;
+}
+
+double random_fraction() {
+  const std::string bytes = random_bytes(sizeof(std::uint32_t));
+  std::uint32_t number = 0;
+  std::memcpy(&number, bytes.data(), sizeof number);
+  return static_cast<double>(number) / 4294967296.0;
+}
+
+}  // namespace
+
+BatchCalls::BatchCalls(HttpFunctionPool& pool, const std::vector<Arguments>& calls,
+                       HttpMulti& connections)
+    : pool_(pool),
+      calls_(calls),
+      connections_(connections),
+      breaker_(pool.context_.breakers.of(pool.model_key_)),
+      headers_(headers_with_secrets(pool.settings_, *pool.form_, pool.context_.secrets)),
+      cells_(calls.size()),
+      open_calls_(calls.size()) {
+  const std::size_t step = pool_.form_->calls_per_request();
+  for (std::size_t begin = 0; begin < calls.size(); begin += step) {
+    ready_.push_back({begin, std::min(begin + step, calls.size())});
+  }
+}
+
+BatchCalls::~BatchCalls() { leave(); }
+
+void BatchCalls::leave() noexcept {
+  try {
+    connections_.cancel_all();
+    if (!in_flight_.empty()) breaker_.abandoned();
+    for (std::size_t i = 0; i < in_flight_.size(); ++i) {
+      pool_.context_.limits.give_back(pool_.model_key_, 0);
+    }
+    pool_.context_.limits.rest(pool_.model_key_);
+    pool_.context_.usage.add(pool_.function_.signature.id, usage_);
+  } catch (...) {
+    // The database is away: what was taken there expires by itself.
+  }
+}
+
+std::vector<Cell> BatchCalls::run(const std::stop_token& stop) {
+  const std::stop_callback wake(stop, [this] { connections_.wake(); });
+  while (open_calls_ > 0) {
+    if (stop.stop_requested()) {
+      throw Error(
+          ErrorCode::kInterrupted,
+          fmt::format("interrupted with {} of {} calls of {} answered", calls_.size() - open_calls_,
+                      calls_.size(), pool_.function_.signature.name));
+    }
+    ready_what_is_due();
+    const milliseconds wait = send_what_may_go();
+    if (open_calls_ == 0) break;
+    for (const HttpEnd& end : connections_.wait(wait)) finish(end);
+  }
+  return std::move(cells_);
+}
+
+void BatchCalls::ready_what_is_due() {
+  const TimePoint now = steady_clock::now();
+  while (!waiting_.empty() && waiting_.begin()->first <= now) {
+    ready_.push_front(waiting_.begin()->second);
+    waiting_.erase(waiting_.begin());
+  }
+}
+
+bool BatchCalls::may_send_another() const {
+  if (in_flight_.empty()) return true;
+  if (in_flight_bytes_ >= kMostBodyBytes) return false;
+  const RateLimits& limits = pool_.settings_.limits;
+  const bool may_learn =
+      !pool_.source_.is_json() && limits.requests_per_minute == 0 && limits.tokens_per_minute == 0;
+  return pool_.answered_ || !may_learn;
+}
+
+milliseconds BatchCalls::send_what_may_go() {
+  milliseconds wait = kLongestWait;
+  while (!ready_.empty() && may_send_another()) {
+    if (const auto refusal = breaker_.refusal()) {
+      fail_all({"unavailable", *refusal});
+      break;
+    }
+    Job& job = ready_.front();
+    job.tokens_taken = estimated_tokens(job);
+    const auto early =
+        pool_.context_.limits.take(pool_.model_key_, pool_.settings_.limits, job.tokens_taken);
+    if (early) {
+      breaker_.abandoned();
+      if (*early > pool_.settings_.deadline) {
+        fail(job, {"limit", fmt::format("nothing may be sent to the service for {}, longer than "
+                                        "the deadline of a call",
+                                        human_seconds(static_cast<double>(early->count()) / 1e3))});
+        ready_.pop_front();
+        continue;
+      }
+      wait = std::min(wait, std::max(*early, milliseconds(1)));
+      break;
+    }
+    const Job taken = job;
+    ready_.pop_front();
+    send(taken);
+  }
+  if (!waiting_.empty()) {
+    const auto due = std::chrono::ceil<milliseconds>(waiting_.begin()->first - steady_clock::now());
+    wait = std::min(wait, std::max(due, milliseconds(0)));
+  }
+  return wait;
+}
+
+void BatchCalls::send(Job job) {
+  const std::uint64_t id = next_id_++;
+  // From here on the job holds a slot, whatever happens.
+  Job& flight = in_flight_.emplace(id, job).first->second;
+  auto made = pool_.form_->request(std::span(calls_).subspan(job.begin, job.size()));
+  if (auto* const failure = std::get_if<CellFailure>(&made)) {
+    in_flight_.erase(id);
+    breaker_.abandoned();
+    pool_.context_.limits.give_back(pool_.model_key_, -job.tokens_taken);
+    fail(job, std::move(*failure));
+    return;
+  }
+  HttpRequest& request = std::get<HttpRequest>(made);
+  request.headers.insert(request.headers.end(), headers_.begin(), headers_.end());
+  if (!flight.first_sent) flight.first_sent = steady_clock::now();
+  ++flight.attempts;
+  flight.body_bytes = request.body.size();
+  const milliseconds timeout =
+      std::max(milliseconds(1), std::min(pool_.settings_.timeout, time_left(flight)));
+  connections_.start(id, std::move(request), timeout);
+  in_flight_bytes_ += flight.body_bytes;
+  ++usage_.requests;
+  if (flight.attempts > 1) ++usage_.retries;
+}
+
+void BatchCalls::finish(const HttpEnd& end) {
+  const auto found = in_flight_.find(end.id);
+  COPPICE_ASSERT(found != in_flight_.end());
+  const Job job = found->second;
+  in_flight_.erase(found);
+  in_flight_bytes_ -= job.body_bytes;
+  Verdict verdict = judge(end, *pool_.form_, job.size(), parser_, pool_.context_.clock.now_us());
+  const TokenCount used = verdict.answer.tokens;
+  const bool known = used.in + used.out > 0;
+  pool_.context_.limits.give_back(
+      pool_.model_key_, known ? static_cast<double>(used.in + used.out) - job.tokens_taken : 0);
+  if (!verdict.learned.empty()) pool_.context_.limits.note(pool_.model_key_, verdict.learned);
+  if (end.outcome == HttpOutcome::kAnswered) pool_.answered_ = true;
+  if (verdict.service_failed) {
+    breaker_.failed(pool_.context_.secrets.filtered(verdict.failure.message));
+  } else if (end.outcome == HttpOutcome::kAnswered) {
+    breaker_.succeeded();
+  } else {
+    breaker_.abandoned();
+  }
+  switch (verdict.next) {
+    case Next::kDone:
+      take_answer(job, std::move(verdict));
+      break;
+    case Next::kRetry:
+      try_again(job, verdict);
+      break;
+    case Next::kSplit: {
+      const std::size_t middle = job.begin + job.size() / 2;
+      ready_.push_front({middle, job.end});
+      ready_.push_front({job.begin, middle});
+      break;
+    }
+    case Next::kFail:
+      fail(job, std::move(verdict.failure));
+      break;
+  }
+}
+
+void BatchCalls::take_answer(const Job& job, Verdict verdict) {
+  Answer& answer = verdict.answer;
+  usage_.tokens_in += answer.tokens.in;
+  usage_.tokens_out += answer.tokens.out;
+  if (answer.tokens.out > 0) {
+    pool_.tokens_out_ = 0.9 * pool_.tokens_out_ + 0.1 * static_cast<double>(answer.tokens.out);
+  }
+  if (answer.cells.size() != job.size()) {
+    COPPICE_ASSERT(answer.cells.size() == 1);
+    fail(job, std::get<CellFailure>(answer.cells[0]));
+    return;
+  }
+  for (std::size_t i = 0; i < job.size(); ++i) {
+    if (auto* const failure = std::get_if<CellFailure>(&answer.cells[i])) {
+      fail({job.begin + i, job.begin + i + 1}, std::move(*failure));
+      continue;
+    }
+    cells_[job.begin + i] = std::move(answer.cells[i]);
+    ++usage_.calls;
+    --open_calls_;
+  }
+}
+
+void BatchCalls::try_again(Job job, const Verdict& verdict) {
+  CellFailure failure = verdict.failure;
+  if (job.attempts >= pool_.settings_.attempt_count) {
+    if (job.attempts > 1) failure.message += fmt::format(" ({} attempts)", job.attempts);
+    fail(job, std::move(failure));
+    return;
+  }
+  const milliseconds pause = verdict.pause.value_or(jittered_pause(job.attempts));
+  if (pause >= time_left(job)) {
+    if (verdict.pause) failure.type = "limit";
+    failure.message += fmt::format("; the next attempt would be in {}, after the deadline",
+                                   human_seconds(static_cast<double>(pause.count()) / 1e3));
+    fail(job, std::move(failure));
+    return;
+  }
+  waiting_.emplace(steady_clock::now() + pause, job);
+}
+
+void BatchCalls::fail(const Job& job, CellFailure failure) {
+  // A service may repeat what it was sent, the key too.
+  failure.message = pool_.context_.secrets.filtered(std::move(failure.message));
+  for (std::size_t call = job.begin; call < job.end; ++call) cells_[call] = failure;
+  open_calls_ -= job.size();
+  usage_.failures += static_cast<std::int64_t>(job.size());
+}
+
+// Those that wait for another try, too.
+void BatchCalls::fail_all(const CellFailure& failure) {
+  for (const Job& job : ready_) fail(job, failure);
+  for (const auto& [due, job] : waiting_) fail(job, failure);
+  ready_.clear();
+  waiting_.clear();
+}
+
+// Full jitter: those who failed together do not come back together.
+milliseconds BatchCalls::jittered_pause(int attempts) const {
+  const double most_ms = static_cast<double>(pool_.pace_.most.count());
+  const double grown_ms =
+      static_cast<double>(pool_.pace_.first.count()) * static_cast<double>(1U << (attempts - 1));
+  return milliseconds(static_cast<std::int64_t>(random_fraction() * std::min(most_ms, grown_ms)));
+}
+
+double BatchCalls::estimated_tokens(const Job& job) const {
+  double bytes = static_cast<double>(
+      (pool_.settings_.prompt.size() + pool_.settings_.system.size()) * job.size());
+  double tokens = 0;
+  for (std::size_t call = job.begin; call < job.end; ++call) {
+    for (const Value* const value : calls_[call]) {
+      if (is_media(value->type)) {
+        tokens += kTokensPerFile;
+      } else {
+        bytes += static_cast<double>(value->text.size());
+      }
+    }
+  }
+  if (pool_.source_.is_chat()) {
+    tokens += std::min(pool_.tokens_out_.load(),
+                       static_cast<double>(pool_.settings_.max_tokens.value_or(1 << 30)));
+  }
+  return tokens + bytes / kBytesPerToken;
+}
+
+milliseconds BatchCalls::time_left(const Job& job) const {
+  if (!job.first_sent) return pool_.settings_.deadline;
+  const auto end = *job.first_sent + pool_.settings_.deadline;
+  return std::chrono::floor<milliseconds>(end - steady_clock::now());
+}
+
+}  // namespace coppice::services

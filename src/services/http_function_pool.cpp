@@ -1,0 +1,165 @@
+#include "services/http_function_pool.h"
+
+#include <fmt/core.h>
+
+#include <unordered_map>
+
+#include "base/error.h"
+#include "base/sha256.h"
+#include "services/batch_calls.h"
+
+namespace coppice::services {
+namespace {
+
+// Equal arguments have equal digests.
+std::string digest_of(const Arguments& arguments) {
+  Sha256 digest;
+  for (const Value* const value : arguments) {
+    const std::string head =
+        fmt::format("{},{},{},{},{};", static_cast<int>(value->type), value->boolean,
+                    value->integer, value->number, value->text.size());
+    digest.update(head);
+    digest.update(value->text);
+  }
+  const Digest bytes = digest.finish();
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// One parameter's values: a column of the batch, or what a call gave.
+struct Column {
+  const std::vector<Value>* values = nullptr;
+  std::vector<Cell> cells;
+
+  const CellFailure* failure(std::size_t row) const {
+    return values != nullptr ? nullptr : std::get_if<CellFailure>(&cells[row]);
+  }
+  const Value& value(std::size_t row) const {
+    return values != nullptr ? (*values)[row] : std::get<Value>(cells[row]);
+  }
+};
+
+// Which call answers a row, where one does.
+constexpr std::size_t kNoCall = static_cast<std::size_t>(-1);
+
+std::string model_key(const ServiceSource& source, const HttpSettings& settings) {
+  if (!source.is_json()) return source.model + " at " + settings.base_url;
+  const std::string address = settings.base_url + source.address;
+  return printable_url(address.substr(0, address.find('{')));
+}
+
+std::unique_ptr<ServiceForm> form_of(const HttpFunction& function, const ServiceSource& source,
+                                     const HttpSettings& settings, const MediaStore* media) {
+  return make_form({function.signature, source, settings, media});
+}
+
+}  // namespace
+
+void check_http_function(const HttpFunction& function) {
+  const ServiceSource source = parse_source(function.source);
+  const HttpSettings settings = read_http_settings(function.settings, source, function.defaults);
+  form_of(function, source, settings, nullptr);
+}
+
+HttpFunctionPool::HttpFunctionPool(HttpFunction function, ServiceContext context, RetryPace pace)
+    : function_(std::move(function)),
+      source_(parse_source(function_.source)),
+      settings_(read_http_settings(function_.settings, source_, function_.defaults)),
+      context_(context),
+      pace_(pace),
+      form_(form_of(function_, source_, settings_, &context_.media)),
+      model_key_(model_key(source_, settings_)) {}
+
+BatchResult HttpFunctionPool::evaluate(const std::vector<Fragment>& fragments, const Batch& batch,
+                                       std::stop_token stop) {
+  std::vector<const Fragment*> level;
+  for (const Fragment& fragment : fragments) level.push_back(&fragment);
+  return evaluate_level(level, batch, stop);
+}
+
+BatchResult HttpFunctionPool::evaluate_level(const std::vector<const Fragment*>& fragments,
+                                             const Batch& batch, const std::stop_token& stop) {
+  // Calls inside calls come first, all of one depth at the same time.
+  std::vector<const Fragment*> inner;
+  for (const Fragment* const fragment : fragments) {
+    for (const Fragment& child : fragment->children) {
+      if (!child.is_argument()) inner.push_back(&child);
+    }
+  }
+  BatchResult inner_results;
+  if (!inner.empty()) inner_results = evaluate_level(inner, batch, stop);
+
+  BatchResult results(fragments.size(), std::vector<Cell>(batch.row_count));
+  std::vector<std::vector<std::size_t>> answered_by(fragments.size());
+  std::vector<Arguments> calls;
+  std::unordered_map<std::string, std::size_t> known;
+  std::vector<std::vector<Column>> columns(fragments.size());
+  std::size_t next_inner = 0;
+  for (std::size_t f = 0; f < fragments.size(); ++f) {
+    const Fragment& fragment = *fragments[f];
+    answered_by[f].assign(batch.row_count, kNoCall);
+    if (fragment.is_argument()) {
+      const auto& column = batch.arguments[static_cast<std::size_t>(fragment.argument)];
+      results[f].assign(column.begin(), column.end());
+      continue;
+    }
+    COPPICE_ASSERT(fragment.function == function_.signature.id);
+    for (const Fragment& child : fragment.children) {
+      Column& column = columns[f].emplace_back();
+      if (child.is_argument()) {
+        column.values = &batch.arguments[static_cast<std::size_t>(child.argument)];
+      } else {
+        column.cells = std::move(inner_results[next_inner++]);
+      }
+    }
+    for (std::size_t row = 0; row < batch.row_count; ++row) {
+      Arguments arguments;
+      const CellFailure* failure = nullptr;
+      bool null = false;
+      for (const Column& column : columns[f]) {
+        if (failure == nullptr) failure = column.failure(row);
+        if (failure != nullptr) break;
+        arguments.push_back(&column.value(row));
+        null |= arguments.back()->is_null();
+      }
+      if (failure != nullptr) results[f][row] = *failure;
+      if (failure != nullptr || null) continue;
+      std::size_t call = calls.size();
+      if (function_.signature.volatility != Volatility::kVolatile) {
+        call = known.try_emplace(digest_of(arguments), call).first->second;
+      }
+      if (call == calls.size()) calls.push_back(std::move(arguments));
+      answered_by[f][row] = call;
+    }
+  }
+  const std::vector<Cell> cells = make_calls(calls, stop);
+  for (std::size_t f = 0; f < fragments.size(); ++f) {
+    for (std::size_t row = 0; row < batch.row_count; ++row) {
+      if (answered_by[f][row] != kNoCall) results[f][row] = cells[answered_by[f][row]];
+    }
+  }
+  return results;
+}
+
+std::vector<Cell> HttpFunctionPool::make_calls(const std::vector<Arguments>& calls,
+                                               const std::stop_token& stop) {
+  if (calls.empty()) return {};
+  std::unique_ptr<HttpMulti> connections = take_connections();
+  std::vector<Cell> cells = BatchCalls(*this, calls, *connections).run(stop);
+  give_back(std::move(connections));
+  return cells;
+}
+
+std::unique_ptr<HttpMulti> HttpFunctionPool::take_connections() {
+  const std::lock_guard lock(mutex_);
+  if (idle_.empty()) return std::make_unique<HttpMulti>(HttpMultiOptions{});
+  std::unique_ptr<HttpMulti> connections = std::move(idle_.back());
+  idle_.pop_back();
+  return connections;
+}
+
+void HttpFunctionPool::give_back(std::unique_ptr<HttpMulti> connections) {
+  const std::lock_guard lock(mutex_);
+  idle_.push_back(std::move(connections));
+}
+
+}  // namespace coppice::services
