@@ -48,20 +48,19 @@ void refuse_filling(const ViewQuery& query) {
 // One CREATE from its operation to its version.
 class Creation {
  public:
-  Creation(EngineContext& context, ViewQuery query, std::string statement, ResultSink& sink)
-      : context_(context),
-        query_(std::move(query)),
-        statement_(std::move(statement)),
-        sink_(sink) {}
+  Creation(EngineContext& context, ViewQuery query, std::string statement)
+      : context_(context), query_(std::move(query)), statement_(std::move(statement)) {}
 
-  void begin();
-  void resume(const Operation& operation, const json& detail);
+  void begin(ResultSink& sink);
+  void pretend();
+  void resume(const Operation& operation, const json& detail, ResultSink& sink);
 
  private:
+  void describe();
   void describe(std::int64_t table_id, const std::vector<std::int64_t>& ids);
   void make_store();
-  void run();
-  void run_rounds();
+  void run(ResultSink& sink);
+  void run_rounds(ResultSink& sink);
   std::int64_t tree_version();
   void move(ViewStage& stage);
   bool publish(ViewStage& stage, std::int64_t seen);
@@ -72,7 +71,7 @@ class Creation {
   EngineContext& context_;
   ViewQuery query_;
   std::string statement_;
-  ResultSink& sink_;
+  std::vector<std::int64_t> ids_;  // of the columns
   Operation operation_;
   TableInfo view_;
   std::int64_t version_ = 0;
@@ -82,14 +81,24 @@ std::int64_t next_id(EngineContext& context) {
   return context.main.exec_cached("SELECT nextval('coppice.ids')", {}).integer(0, 0);
 }
 
-void Creation::begin() {
+void Creation::describe() {
   std::vector<std::int64_t> ids;
   for (std::size_t i = 0; i < query_.columns.size(); ++i) ids.push_back(next_id(context_));
   describe(next_id(context_), ids);
+}
+
+void Creation::pretend() {
+  describe();
+  make_store();
+  keep_in_catalog(query_.parent->version + 1);
+}
+
+void Creation::begin(ResultSink& sink) {
+  describe();
   operation_ = context_.log.begin(view_, "create materialized view", statement_);
   json detail;
   detail["create_view"] = {
-      {"table_id", view_.table_id}, {"columns", ids}, {"statement", query_.statement}};
+      {"table_id", view_.table_id}, {"columns", ids_}, {"statement", query_.statement}};
   {
     pg::Transaction transaction(context_.main);
     make_store();
@@ -100,18 +109,19 @@ void Creation::begin() {
          fmt::format("coppice_store.s{}_{}", operation_.tree_id, operation_.op_id)});
     transaction.commit();
   }
-  run();
+  run(sink);
 }
 
-void Creation::resume(const Operation& operation, const json& detail) {
+void Creation::resume(const Operation& operation, const json& detail, ResultSink& sink) {
   operation_ = operation;
   describe(detail["create_view"]["table_id"],
            detail["create_view"]["columns"].get<std::vector<std::int64_t>>());
   operation_.schema_version = query_.parent->schema_version;
-  run();
+  run(sink);
 }
 
 void Creation::describe(std::int64_t table_id, const std::vector<std::int64_t>& ids) {
+  ids_ = ids;
   view_ = TableInfo();
   view_.table_id = table_id;
   view_.tree_id = query_.parent->tree_id;
@@ -134,9 +144,9 @@ void Creation::make_store() {
   }
 }
 
-void Creation::run() {
+void Creation::run(ResultSink& sink) {
   try {
-    run_rounds();
+    run_rounds(sink);
   } catch (const Error& error) {
     context_.forget_catalog();
     if (!context_.main.is_alive()) throw;
@@ -155,15 +165,15 @@ void Creation::run() {
     throw told;
   }
   context_.forget_catalog();
-  sink_.done(kTag, version_);
+  sink.done(kTag, version_);
 }
 
-void Creation::run_rounds() {
+void Creation::run_rounds(ResultSink& sink) {
   for (int round = 1; round <= kMostRounds; ++round) {
     const std::int64_t seen = tree_version();
     ViewStage stage(context_, std::make_shared<const TableInfo>(view_), query_.parent,
                     {query_.parent->store_table(), false, {}}, operation_);
-    stage.bring_up(sink_);
+    stage.bring_up(sink);
     move(stage);
     reach_crash_point("view.before_publish");
     try {
@@ -337,13 +347,15 @@ void create_materialized_view(EngineContext& context, sql::Statement& statement,
   check_schema(context, query.name.schema);
   refuse_taken_name(context, statement, query);
   refuse_filling(query);
-  Creation(context, std::move(query), std::string(statement.text()), sink).begin();
+  Creation(context, std::move(query), std::string(statement.text())).begin(sink);
 }
 
-void check_materialized_view(EngineContext& context, sql::Statement& statement) {
-  const ViewQuery query = read_view_query(context, statement, {});
+void pretend_to_create_view(EngineContext& context, sql::Statement& statement) {
+  ViewQuery query = read_view_query(context, statement, {});
   check_schema(context, query.name.schema);
   refuse_taken_name(context, statement, query);
+  Creation(context, std::move(query), std::string(statement.text())).pretend();
+  context.forget_catalog();
 }
 
 void resume_materialized_view(EngineContext& context, std::int64_t tree_id, std::int64_t op_id,
@@ -367,7 +379,7 @@ void resume_materialized_view(EngineContext& context, std::int64_t tree_id, std:
     ViewQuery query = read_view_query(context, statement, {});
     refuse_taken_name(context, statement, query);
     refuse_filling(query);
-    Creation(context, std::move(query), text, sink).resume(operation, detail);
+    Creation(context, std::move(query), text).resume(operation, detail, sink);
   } catch (const Error& error) {
     if (context.main.is_alive()) context.log.fail(operation, "interrupted", error.message());
     throw;

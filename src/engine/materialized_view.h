@@ -26,8 +26,8 @@ void resume_materialized_view(EngineContext& context, std::int64_t tree_id, std:
                               ResultSink& sink);
 void discard_materialized_view(EngineContext& context, std::int64_t tree_id, std::int64_t op_id);
 
-// Checks what CREATE would, and changes nothing.
-void check_materialized_view(EngineContext& context, sql::Statement& statement);
+// Makes the view without its rows, in a transaction that is never committed.
+void pretend_to_create_view(EngineContext& context, sql::Statement& statement);
 
 // Removes a view with its history, in a transaction that alters its tree.
 void remove_materialized_view(EngineContext& context, const catalog::TableInfo& view);

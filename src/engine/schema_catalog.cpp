@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <map>
 
 #include "engine/bound_expression.h"
@@ -62,10 +63,17 @@ ConstraintDraft constraint_model(const TableInfo& table,
   return draft;
 }
 
+std::string deparsed_query(const std::string& query) {
+  sql::Statement statement = sql::parse_statement(query);
+  return sql::deparse(statement.node());
+}
+
 TableModel table_model(EngineContext& context, const TableInfo& table) {
   TableModel model;
   model.name = table.name;
+  if (table.view) model.query = deparsed_query(table.view->definition);
   for (const catalog::ColumnInfo* column : table.visible_columns()) {
+    if (column->derived) continue;
     model.draft.columns.push_back(column_model(context, *column));
   }
   for (const catalog::ConstraintInfo& constraint : table.constraints) {
@@ -79,9 +87,18 @@ TableModel table_model(EngineContext& context, const TableInfo& table) {
 
 std::vector<TableModel> read_tables(EngineContext& context) {
   std::vector<TableModel> tables;
+  std::vector<catalog::TablePointer> views;  // behind what they are made from
   for (const sql::QualifiedName& name : context.catalog.all_tables()) {
-    tables.push_back(table_model(context, *context.catalog.table(name)));
+    const catalog::TablePointer table = context.catalog.table(name);
+    if (table->view) {
+      views.push_back(table);
+    } else {
+      tables.push_back(table_model(context, *table));
+    }
   }
+  std::sort(views.begin(), views.end(),
+            [](const auto& a, const auto& b) { return a->table_id < b->table_id; });
+  for (const catalog::TablePointer& view : views) tables.push_back(table_model(context, *view));
   const pg::Result rows = context.main.exec(
       "SELECT t.schema_name, t.table_name, r.retention, obj_description("
       "to_regclass(format('%I.%I', t.schema_name, t.table_name)), 'pg_class') "
@@ -89,7 +106,7 @@ std::vector<TableModel> read_tables(EngineContext& context) {
   for (int row = 0; row < rows.rows(); ++row) {
     for (TableModel& table : tables) {
       if (table.name.schema != rows.text(row, 0) || table.name.name != rows.text(row, 1)) continue;
-      table.retention = optional_text(rows, row, 2);
+      if (!table.query) table.retention = optional_text(rows, row, 2);
       table.comment = optional_text(rows, row, 3);
     }
   }
@@ -115,11 +132,6 @@ std::optional<std::vector<std::string>> columns_of_query(EngineContext& context,
   } catch (const Error&) {
     return std::nullopt;
   }
-}
-
-std::string deparsed_query(const std::string& query) {
-  sql::Statement statement = sql::parse_statement(query);
-  return sql::deparse(statement.node());
 }
 
 std::vector<ViewModel> read_views(EngineContext& context) {

@@ -42,6 +42,7 @@ class FileReader {
       const StatementKind kind = sql::require_supported(statement);
       if (kind == StatementKind::kCreateTable) read_table();
       if (kind == StatementKind::kCreateView) read_view();
+      if (kind == StatementKind::kCreateMaterializedView) read_materialized();
       if (kind == StatementKind::kCreateSchema) read_schema();
       if (kind == StatementKind::kCreateFunction) read_function();
     }
@@ -135,10 +136,30 @@ class FileReader {
     named.front()->comment = comment_of(comment);
   }
 
+  void read_materialized() {
+    auto& create = *as<PgQuery__CreateTableAsStmt>(statement_->node());
+    TableModel view;
+    view.name = with_schema(sql::relation_name(*create.into->rel));
+    refuse_second(view.name, create.into->rel->location);
+    auto* select = as<PgQuery__SelectStmt>(create.query);
+    const std::vector<std::string> names =
+        sql::names_in(create.into->n_col_names, create.into->col_names);
+    if (select == nullptr || names.size() > select->n_target_list) {
+      fail(ErrorCode::kSyntax, create.into->rel->location, "too many column names were specified");
+    }
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      as<PgQuery__ResTarget>(select->target_list[i])->name = statement_->arena().copy(names[i]);
+    }
+    view.query = sql::deparse(create.query);
+    view.place = place(create.into->rel->location);
+    model_.tables.push_back(std::move(view));
+  }
+
   void read_other(StatementKind kind) {
     switch (kind) {
       case StatementKind::kCreateTable:
       case StatementKind::kCreateView:
+      case StatementKind::kCreateMaterializedView:
       case StatementKind::kCreateSchema:
       case StatementKind::kCreateFunction:
         return;
@@ -277,6 +298,7 @@ class FileReader {
     const auto& comment = *as<PgQuery__CommentStmt>(statement_->node());
     switch (comment.objtype) {
       case PG_QUERY__OBJECT_TYPE__OBJECT_TABLE:
+      case PG_QUERY__OBJECT_TYPE__OBJECT_MATVIEW:
         table_named(sql::object_name(comment.object), 0).comment = comment_of(comment);
         return;
       case PG_QUERY__OBJECT_TYPE__OBJECT_COLUMN: {

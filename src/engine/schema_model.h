@@ -31,9 +31,11 @@ struct IndexModel {
   SchemaPlace place;
 };
 
+// A table or a materialized view.
 struct TableModel {
   sql::QualifiedName name;
-  TableDraft draft;  // columns by position, with their comments; constraints
+  std::optional<std::string> query;  // of a materialized view; its draft has its own columns only
+  TableDraft draft;                  // columns by position, with their comments; constraints
   std::vector<IndexModel> indexes;
   std::optional<std::string> comment;
   std::optional<std::string> retention;

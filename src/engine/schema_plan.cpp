@@ -21,7 +21,9 @@ class Planner {
     for (const FunctionModel& function : wanted_.functions) plan_function(function);
     for (const TableModel& table : wanted_.tables) {
       const TableModel* there = present_.find_table(table.name);
-      if (there == nullptr) {
+      if (table.query || (there != nullptr && there->query)) {
+        plan_materialized(table, there);
+      } else if (there == nullptr) {
         create_table(table);
       } else {
         plan_table(table, *there, prune_, plan_);
@@ -116,6 +118,40 @@ class Planner {
     }
   }
 
+  static std::string drop_text(const TableModel& table) {
+    return fmt::format("DROP {} {}", table.query ? "MATERIALIZED VIEW" : "TABLE",
+                       shown_name(table.name));
+  }
+
+  // Its rows are computed when it is made: another query is another view.
+  void plan_materialized(const TableModel& view, const TableModel* there) {
+    const std::string name = shown_name(view.name);
+    if (there != nullptr && there->query == view.query) {
+      return plan_table(view, *there, prune_, plan_);
+    }
+    if (there != nullptr) {
+      drop(SchemaPhase::kDropFirst, there->query ? "drop materialized view" : "drop table", name,
+           drop_text(*there));
+      if (!prune_) {
+        plan_.notices.push_back(fmt::format(
+            "{} has another query in the file; --prune drops it and makes it anew", name));
+        return;
+      }
+      if (!view.query) return create_table(view);
+    }
+    SchemaStep& step = add(SchemaPhase::kFills, "create materialized view", name,
+                           create_materialized_text(view), view.place);
+    step.work = Work::kCreateMaterialized;
+    TableModel bare;
+    bare.name = view.name;
+    const std::size_t before = plan_.steps.size();
+    plan_table(view, bare, prune_, plan_);
+    for (std::size_t i = before; i < plan_.steps.size(); ++i) {
+      SchemaPhase& phase = plan_.steps[i].phase;
+      if (phase < SchemaPhase::kFills) phase = SchemaPhase::kAfterFills;
+    }
+  }
+
   // True when PostgreSQL's view already says what the file says.
   static bool same_view(const ViewModel& wanted, const ViewModel& present) {
     return wanted.definition == present.definition && wanted.columns == present.columns;
@@ -183,8 +219,13 @@ class Planner {
       const std::string name = shown_name(view->name);
       drop(SchemaPhase::kDropFirst, "drop view", name, "DROP VIEW " + name);
     }
+    for (auto view = present_.tables.rbegin(); view != present_.tables.rend(); ++view) {
+      if (!view->query || wanted_.find_table(view->name) != nullptr) continue;
+      drop(SchemaPhase::kDropFirst, "drop materialized view", shown_name(view->name),
+           drop_text(*view));
+    }
     for (const TableModel& table : present_.tables) {
-      if (wanted_.find_table(table.name) != nullptr) continue;
+      if (table.query || wanted_.find_table(table.name) != nullptr) continue;
       const std::string name = shown_name(table.name);
       // A view that takes the table's name needs it gone first.
       const bool first = wanted_.find_view(table.name) != nullptr;

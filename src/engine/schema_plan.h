@@ -28,7 +28,7 @@ enum class SchemaPhase {
   kAfterFills,  // constraints and indexes over filled columns
   kViews,
   kLateFunctions,  // those that read tables
-  kWords,  // comments and rights
+  kWords,          // comments and rights
   kDropLast,
   kKept,  // nothing is done
 };
@@ -37,6 +37,7 @@ struct SchemaStep {
   enum class Work {
     kRun,
     kCreateTable,
+    kCreateMaterialized,
     kAddComputed,
     kChangeExpression,
     kSetRetention,

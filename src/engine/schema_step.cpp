@@ -6,6 +6,7 @@
 #include "engine/column_definition.h"
 #include "engine/create_table.h"
 #include "engine/fill.h"
+#include "engine/materialized_view.h"
 #include "engine/run_sql.h"
 #include "engine/schema_change.h"
 #include "engine/schema_text.h"
@@ -64,6 +65,7 @@ void do_step(EngineContext& context, const SchemaStep& step, ResultSink& sink) {
   switch (step.work) {
     case Work::kRun:
     case Work::kAddComputed:
+    case Work::kCreateMaterialized:
       return run_text(context, step.sql, sink);
     case Work::kCreateTable:
       create_table_from(context, step.model->name, step.model->draft, step.model->place.source,
@@ -141,6 +143,10 @@ void rehearse_schema_step(EngineContext& context, const SchemaStep& step, Result
   told(step, [&] {
     if (step.work == Work::kAddComputed) return pretend_to_add(context, step);
     if (step.work == Work::kChangeExpression) return pretend_to_change(context, step);
+    if (step.work == Work::kCreateMaterialized) {
+      sql::Statement statement = sql::parse_statement(step.sql);
+      return pretend_to_create_view(context, statement);
+    }
     do_step(context, step, quiet);
   });
 }

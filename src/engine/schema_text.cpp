@@ -104,7 +104,14 @@ std::string function_statements(const FunctionModel& function) {
 
 std::string table_statements(const TableModel& table) {
   const std::string name = shown_name(table.name);
-  std::string text = statement_line(create_table_text(table));
+  std::string text =
+      statement_line(table.query ? create_materialized_text(table) : create_table_text(table));
+  if (table.query) {
+    for (const ColumnDraft& column : table.draft.columns) {
+      text +=
+          statement_line(fmt::format("ALTER TABLE {} ADD COLUMN {}", name, column_text(column)));
+    }
+  }
   if (table.retention) text += statement_line(retention_text(table.name, *table.retention));
   for (const IndexModel& index : table.indexes) {
     text += statement_line(create_index_text(table.name, index));
@@ -175,6 +182,10 @@ std::string create_table_text(const TableModel& table) {
     if (!done) lines.push_back(constraint_text(constraint));
   }
   return fmt::format("CREATE TABLE {} (\n  {}\n)", shown_name(table.name), join(lines, ",\n  "));
+}
+
+std::string create_materialized_text(const TableModel& view) {
+  return fmt::format("CREATE MATERIALIZED VIEW {} AS\n  {}", shown_name(view.name), *view.query);
 }
 
 std::string create_index_text(const sql::QualifiedName& table, const IndexModel& index) {

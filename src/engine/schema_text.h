@@ -23,6 +23,7 @@ std::string identity_text(const ColumnDraft& column);
 std::string constraint_text(const ConstraintDraft& constraint);
 // In several lines, without the ";".
 std::string create_table_text(const TableModel& table);
+std::string create_materialized_text(const TableModel& view);
 // A definition as CREATE INDEX with its name.
 std::string create_index_text(const sql::QualifiedName& table, const IndexModel& index);
 std::string create_view_text(const ViewModel& view, bool replace);
