@@ -19,9 +19,14 @@ Value argument_for(const Signature& signature, std::size_t index) {
   const bool not_given = signature.is_iterator() && index > 1;
   switch (signature.parameters[index].type) {
     case ValueType::kInteger:
+      if (signature.parameters[index].name == "rate") return integer(8000);
       return integer(not_given ? 0 : 8);
     case ValueType::kFloat:
-      return number(not_given ? 0 : 0.5);
+      // A "stop" comes after its start; a level is under zero.
+      return number(not_given                                     ? 0
+                    : signature.parameters[index].name == "stop"  ? 0.9
+                    : signature.parameters[index].name == "level" ? -50
+                                                                  : 0.5);
     case ValueType::kBoolean:
       return boolean(false);
     case ValueType::kJson:
@@ -29,16 +34,23 @@ Value argument_for(const Signature& signature, std::size_t index) {
     default:
       break;
   }
+  const std::string& function = signature.name;
   const std::map<std::string, std::string> texts = {
-      {"format", signature.name == "encode" ? "png" : "flac"}, {"by", "page"}, {"mode", "fast"}};
-  const auto known = texts.find(signature.parameters[index].name);
-  return text(known == texts.end() ? "eng" : known->second);
+      {"format",
+       function == "encode" && signature.parameters[0].type == ValueType::kImage ? "png" : "flac"},
+      {"by", "page"},
+      {"mode", function == "convert_mode" ? "rgb" : "fast"},
+      {"direction", "vertical"},
+      {"color", "red"},
+      {"language", "eng"}};
+  return text(texts.at(signature.parameters[index].name));
 }
 
 std::vector<Value> arguments_of(const Signature& signature, const Value& media) {
   std::vector<Value> arguments = {media};
   for (std::size_t i = 1; i < signature.parameters.size(); ++i) {
-    arguments.push_back(argument_for(signature, i));
+    const bool more_media = is_media(signature.parameters[i].type);
+    arguments.push_back(more_media ? media : argument_for(signature, i));
   }
   return arguments;
 }

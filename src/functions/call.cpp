@@ -79,6 +79,13 @@ Operand Call::give(Image image) const {
 
 Operand give_null() { return Value{}; }
 
+Operand give_boolean(bool truth) {
+  Value value;
+  value.type = ValueType::kBoolean;
+  value.boolean = truth;
+  return value;
+}
+
 Operand give_integer(std::int64_t integer) {
   Value value;
   value.type = ValueType::kInteger;
@@ -116,6 +123,10 @@ const Implementations& implementations() {
     add_video_functions(made);
     add_audio_functions(made);
     add_document_functions(made);
+    add_image_filters(made);
+    add_box_functions(made);
+    add_video_edits(made);
+    add_audio_edits(made);
     add_image_iterators(made);
     add_video_iterators(made);
     add_video_segments(made);

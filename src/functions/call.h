@@ -46,6 +46,7 @@ struct Call {
 };
 
 Operand give_null();
+Operand give_boolean(bool truth);
 Operand give_integer(std::int64_t integer);
 Operand give_number(double number);
 Operand give_text(std::string text);
@@ -59,6 +60,10 @@ void add_image_functions(Implementations& all);
 void add_video_functions(Implementations& all);
 void add_audio_functions(Implementations& all);
 void add_document_functions(Implementations& all);
+void add_image_filters(Implementations& all);
+void add_box_functions(Implementations& all);
+void add_video_edits(Implementations& all);
+void add_audio_edits(Implementations& all);
 void add_image_iterators(Implementations& all);
 void add_video_iterators(Implementations& all);
 void add_video_segments(Implementations& all);

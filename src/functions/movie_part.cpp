@@ -57,6 +57,7 @@ bool PartWriter::write(const PartOptions& options, const std::filesystem::path& 
     format.color_range = frame->color_range;
   }
   format.turned_like = frames_.stream();
+  format.grey = options.grey;
   if (sound) format.sound = sound_.stream()->codecpar;
   MovieWriter writer(format, target);
   if (sound) sound_.seek(options.begin + clock_offset());

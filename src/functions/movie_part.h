@@ -20,9 +20,10 @@ using FrameChange = std::function<FramePtr(const AVFrame*)>;
 
 struct PartOptions {
   double begin = 0;
-  double end = 1e18;
+  double end = 1e9;
   bool with_sound = true;
   std::optional<ImageSize> size;  // of the result as stored; else that of the source
+  bool grey = false;              // luminance only
   FrameChange change;             // empty: frames as they are
 };
 

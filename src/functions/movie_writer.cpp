@@ -189,6 +189,13 @@ MovieWriter::~MovieWriter() = default;
 
 void MovieWriter::add_frame(const AVFrame* frame, std::int64_t ticks) {
   const FramePtr picture = state_->converted(frame);
+  if (state_->format.grey) {
+    check_av(av_frame_make_writable(picture.get()), "the frame");
+    for (const int plane : {1, 2}) {
+      std::memset(picture->data[plane], 128,
+                  static_cast<std::size_t>(picture->linesize[plane]) * ((picture->height + 1) / 2));
+    }
+  }
   picture->pts = ticks;
   picture->pict_type = AV_PICTURE_TYPE_NONE;  // the encoder decides
   ++state_->frame_count;

@@ -24,6 +24,7 @@ struct MovieFormat {
   AVRational pixel_aspect{0, 1};  // 0: unknown, square
   AVColorSpace color_space = AVCOL_SPC_UNSPECIFIED;
   AVColorRange color_range = AVCOL_RANGE_UNSPECIFIED;
+  bool grey = false;                         // no colour
   const AVStream* turned_like = nullptr;     // its turning is kept; for copy, may be null
   const AVCodecParameters* sound = nullptr;  // null: no sound
 };

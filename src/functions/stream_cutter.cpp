@@ -15,19 +15,6 @@ namespace {
 
 constexpr std::size_t kMostOpen = 64;
 
-struct Container {
-  const char* name;
-  const char* extension;
-};
-
-Container container_for(const Demuxer& demuxer) {
-  const std::string format = demuxer.format();
-  if (format == "mov") return {"mp4", "mp4"};
-  if (format == "mpegts") return {"mpegts", "ts"};
-  if (format == "avi") return {"avi", "avi"};
-  return {"matroska", "mkv"};
-}
-
 std::int64_t time_of(const AVPacket& packet) {
   return packet.pts != AV_NOPTS_VALUE ? packet.pts : packet.dts;
 }
@@ -244,6 +231,14 @@ class Cutter {
 };
 
 }  // namespace
+
+Container container_for(const Demuxer& demuxer) {
+  const std::string format = demuxer.format();
+  if (format == "mov") return {"mp4", "mp4"};
+  if (format == "mpegts") return {"mpegts", "ts"};
+  if (format == "avi") return {"avi", "avi"};
+  return {"matroska", "mkv"};
+}
 
 std::vector<StoredSegment> copy_segments(const std::filesystem::path& file,
                                          const std::vector<TimeRange>& wanted, MediaStore& store,

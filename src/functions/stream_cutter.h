@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "functions/demuxer.h"
 #include "functions/limits.h"
 #include "media/store.h"
 
@@ -27,6 +28,13 @@ struct StoredSegment {
   TimeRange range;
   std::string name;
 };
+
+struct Container {
+  const char* name;  // FFmpeg's
+  const char* extension;
+};
+// What a copy of the streams of a file is written as.
+Container container_for(const Demuxer& demuxer);
 
 // `wanted` is sorted by its begins. Ranges that hold no key frame of their own are left out.
 std::vector<StoredSegment> copy_segments(const std::filesystem::path& file,

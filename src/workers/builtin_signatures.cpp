@@ -148,11 +148,13 @@ std::vector<Signature> make_table() {
   std::vector<Signature> table;
   add_any_media(table);
   add_image(table);
+  add_image_filters(table);
   add_reading(table);
   add_video(table);
   add_audio(table);
   add_document(table);
   add_json(table);
+  add_edits(table);
   add_iterators(table);
   return table;
 }

@@ -12,6 +12,8 @@ namespace coppice {
 Signature builtin_function(std::string name, std::vector<Parameter> parameters, ValueType result,
                            std::string summary);
 
+void add_image_filters(std::vector<Signature>& table);
+void add_edits(std::vector<Signature>& table);
 void add_iterators(std::vector<Signature>& table);
 
 }  // namespace coppice
