@@ -165,12 +165,119 @@ class Revert(Scenario):
         return after == self.original
 
 
+class Tree(Scenario):
+    """A table with a materialized view, and one over that: all at the same point, always."""
+
+    computed = "width(photo)"
+    views_since = 4  # the version that has both views
+
+    def prepare(self):
+        super().prepare()
+        self.home.sql(
+            f"CREATE MATERIALIZED VIEW {self.table}_part AS SELECT f.id, i.pos, i.element, "
+            f"f.size + i.pos AS place FROM {self.table} f, "
+            "LATERAL elements(to_jsonb(string_to_array(f.name, ' '))) AS i WHERE width(f.photo) < 600"
+        )
+        self.home.sql(f"ALTER TABLE {self.table}_part ADD COLUMN loud text "
+                      "GENERATED ALWAYS AS (upper(element #>> '{}')) STORED")  # fmt: skip
+        self.home.sql(f"CREATE MATERIALIZED VIEW {self.table}_over AS "
+                      f"SELECT p.id, p.loud || '!' AS cry FROM {self.table}_part p WHERE p.pos = 0")  # fmt: skip
+
+    def content(self, version=None):
+        base = super().content(version)
+        if version is not None and version < self.views_since:
+            return base
+        at = "" if version is None else f":{version}"
+        rows = self.home.rows(f'SELECT id, pos, element, place, loud FROM "{self.table}_part{at}" '
+                              "ORDER BY id, pos")  # fmt: skip
+        over = self.home.rows(f'SELECT id, cry FROM "{self.table}_over{at}" ORDER BY id')
+        assert self.parts(base) == rows, f"the view is not of its table at {version}"
+        cries = [{"id": row["id"], "cry": row["loud"] + "!"} for row in rows if row["pos"] == 0]
+        assert cries == over, f"the view over the view is not of it at {version}"
+        return base
+
+    @staticmethod
+    def parts(base):
+        return [
+            {"id": row["id"], "pos": pos, "element": word, "place": row["size"] + pos,
+             "loud": word.upper()}
+            for row in base if row["size"] is not None and row["size"] < 600
+            for pos, word in enumerate(row["name"].split(" "))
+        ]  # fmt: skip
+
+
+class TreeInsert(Tree):
+    def command(self):
+        return ["sql", self.insert(ROWS + 1, 2 * ROWS)]
+
+    def is_after(self, before, after):
+        return after[: len(before)] == before and len(after) == 2 * len(before)
+
+
+class TreeUpdate(Tree):
+    """Rows that are made anew, and rows of which a cell is."""
+
+    def command(self):
+        return ["sql", f"UPDATE {self.table} SET name = CASE WHEN id < 10 THEN name || ' more' "
+                f"ELSE name END, photo = CASE WHEN id > 30 THEN '{self.media}/red.png' "
+                "ELSE photo END"]  # fmt: skip
+
+    def is_after(self, before, after):
+        return [row["name"] for row in after] == [
+            row["name"] + " more" if row["id"] < 10 else row["name"] for row in before
+        ] and all(row["size"] == 64 for row in after if row["id"] > 30)
+
+
+class TreeDelete(Tree):
+    def command(self):
+        return ["sql", f"DELETE FROM {self.table} WHERE id % 3 = 0"]
+
+    def is_after(self, before, after):
+        return after == [row for row in before if row["id"] % 3 != 0]
+
+
+class TreeRevert(Tree):
+    def prepare(self):
+        super().prepare()
+        self.original = self.content(self.views_since)
+        self.home.sql(f"UPDATE {self.table} SET name = 'changed it' WHERE id < 10")
+        self.home.sql(f"DELETE FROM {self.table} WHERE id > 30")
+
+    def command(self):
+        return ["revert", self.table, "--to", str(self.views_since), "--yes"]
+
+    def is_after(self, before, after):
+        return after == self.original
+
+
+class MakeView(Scenario):
+    """CREATE MATERIALIZED VIEW over rows that are there."""
+
+    def view(self):
+        return self.home.rows(
+            f"SELECT count(*) AS n FROM coppice.tables WHERE table_name = '{self.table}_part'"
+        )[0]["n"]
+
+    def command(self):
+        return ["sql", f"CREATE MATERIALIZED VIEW {self.table}_part AS SELECT f.id, i.pos, "
+                f"i.element FROM {self.table} f, "
+                "LATERAL elements(to_jsonb(string_to_array(f.name, ' '))) AS i"]  # fmt: skip
+
+    def is_after(self, before, after):
+        if after != before or not self.view():
+            return False
+        rows = self.home.rows(f"SELECT id, pos FROM {self.table}_part ORDER BY id, pos")
+        return rows == [{"id": row["id"], "pos": pos} for row in before for pos in (0, 1)]
+
+
 # Which changes reach the points whose names begin so. "x:2" is the second time it is reached.
 SCENARIOS = {
     "operation.": [DirectInsert, StagedInsert, Fill, Revert],
     "direct.": [DirectInsert, DirectUpdate, DirectDelete],
-    "stage.": [StagedInsert, StagedUpdate],
-    "publish.": [StagedInsert, StagedUpdate],
+    "stage.": [StagedInsert, StagedUpdate, TreeUpdate],
+    "publish.": [StagedInsert, StagedUpdate, TreeInsert, TreeUpdate, TreeDelete, TreeRevert],
+    "view.batch": [TreeInsert, TreeUpdate, MakeView],
+    "view.before": [MakeView],
     "fill.": [Fill, FillBySql],
     "revert.": [Revert],
     "media.": [StagedInsert],
@@ -191,8 +298,8 @@ class Crash(unittest.TestCase):
     home = media = None
     number = 0
 
-    def __init__(self, point=None, scenario=None):
-        super().__init__("run_point" if point else "test_every_point_has_a_scenario")
+    def __init__(self, point=None, scenario=None, method="test_every_point_has_a_scenario"):
+        super().__init__("run_point" if point else method)
         self.point, self.scenario_class = point, scenario
 
     def test_name(self, method):
@@ -212,6 +319,31 @@ class Crash(unittest.TestCase):
             self.assertTrue(
                 any(point.startswith(prefix) for prefix in SCENARIOS), f"no scenario for {point}"
             )
+
+    def test_killed_work_on_a_tree_goes_on(self):
+        """jobs resume ends what was killed: a write with its views, and the making of a view."""
+        for point, made in [("view.batch_stored", TreeInsert), ("stage.batch_stored", TreeUpdate),
+                            ("publish.before_commit", TreeDelete), ("view.batch_stored", MakeView),
+                            ("view.before_publish", MakeView)]:  # fmt: skip
+            with self.subTest(point=point, change=made.__name__):
+                Crash.number += 1
+                scenario = made(self.home, f"t{Crash.number}", self.media)
+                scenario.prepare()
+                before = scenario.content()
+                environment = {"COPPICE_CRASH_AT": point}
+                result = self.home.attempt(*scenario.command(), environment=environment)
+                self.assertEqual(result.returncode, -signal.SIGKILL)
+                jobs = [job for job in self.home.json_lines("jobs", "list")
+                        if job["state"] == "interrupted" and f"t{Crash.number}" in job["statement"]]  # fmt: skip
+                self.assertEqual(len(jobs), 1)
+                self.home.run("jobs", "resume", jobs[0]["id"])
+                self.assertTrue(scenario.is_after(before, scenario.content()))
+                left = self.home.rows(
+                    "SELECT count(*) AS n FROM pg_class WHERE relname ~ '^s[0-9]+_[0-9]+' "
+                    f"AND relname LIKE 's' || (SELECT tree_id FROM coppice.tables "
+                    f"WHERE table_name = '{scenario.table}') || '\\_%'"
+                )
+                self.assertEqual(left[0]["n"], 0, "staging tables are left")
 
     def run_point(self):
         Crash.number += 1
@@ -273,7 +405,7 @@ class Crash(unittest.TestCase):
 
 
 def load_tests(loader, tests, pattern):
-    suite = unittest.TestSuite([Crash()])
+    suite = unittest.TestSuite([Crash(), Crash(method="test_killed_work_on_a_tree_goes_on")])
     for point in list_points():
         scenarios = [made for prefix, made in SCENARIOS.items() if point.startswith(prefix)]
         for scenario in scenarios[0] if scenarios else []:
