@@ -3,5 +3,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-mapfile -d '' files < <(find scripts tests benchmarks examples -name '*.py' -type f -print0 | sort -z)
+mapfile -d '' files < <(find scripts tests benchmarks examples sdk -name '*.py' -type f -print0 | sort -z)
 pyflakes3 "${files[@]}"

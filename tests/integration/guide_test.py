@@ -31,7 +31,7 @@ def commands_of(block):
     for line in block.splitlines():
         if line.startswith("$ "):
             commands.append((line[2:], []))
-        elif line.startswith("> ") and not commands[-1][1]:
+        elif (line == ">" or line.startswith("> ")) and not commands[-1][1]:
             commands[-1] = (commands[-1][0] + "\n" + line[2:], [])
         else:
             commands[-1][1].append(line.rstrip())
