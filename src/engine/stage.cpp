@@ -271,7 +271,7 @@ void Stage::store_batch(const ComputeRound& round, std::int64_t round_number,
 }
 
 Stage::Published Stage::publish(const std::string& returning, const std::string& alias,
-                                const std::function<bool()>& along) {
+                                const std::function<std::optional<std::int64_t>()>& along) {
   Published result;
   pg::Connection& main = context_.main;
   pg::Transaction transaction(main);
@@ -298,9 +298,14 @@ Stage::Published Stage::publish(const std::string& returning, const std::string&
       fmt::format("INSERT INTO {0} ({1}, _from, {2}) SELECT {1}, {3}, {2} FROM {4} "
                   "WHERE _action IN ('i', 'u') ORDER BY _n",
                   table_->store_table(), table_->row_columns(), columns, operation_.op_id, name_));
-  if (along && !along()) {
-    result.rows_changed = true;
-    return result;
+  if (along) {
+    const std::optional<std::int64_t> moved = along();
+    if (!moved) {
+      result.rows_changed = true;
+      return result;
+    }
+    // Only views differ: that is a version, too.
+    if (result.counts.changed() == 0) result.counts.updated = *moved;
   }
   if (!returning.empty()) {
     result.returned =

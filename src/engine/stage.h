@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -72,7 +73,7 @@ class Stage {
     bool rows_changed = false;  // nothing was published: rows it read were changed meanwhile
   };
   Published publish(const std::string& returning, const std::string& alias,
-                    const std::function<bool()>& along = {});
+                    const std::function<std::optional<std::int64_t>()>& along = {});
   // Leaves out rows whose old version is not current any more; gives their row ids. What ON
   // CONFLICT made them from takes part again.
   std::vector<std::int64_t> drop_stale_rows();

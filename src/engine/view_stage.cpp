@@ -299,22 +299,24 @@ void ViewStage::keep_rows(const ViewRecipe::Effect& effect, const std::string& m
       return cell->column->physical == column.physical;
     });
     names += ", " + column.physical;
-    values += ", " + (made == again.end() ? "t." + column.physical : (*made)->sql);
+    values += ", " + (made == again.end() ? "_coppice_t." + column.physical : (*made)->sql);
   }
   for (std::size_t i = 0; i < recipe_.iterator_types().size(); ++i) {
     const ColumnInfo* keeper = recipe_.keeper_of(i);
     names += ", " + iterator_column(i);
     values += ", _coppice_k." + iterator_column(i);
     kept += fmt::format("{}({})::{} AS {}", i == 0 ? "" : ", ",
-                        keeper == nullptr ? "NULL" : "t." + keeper->physical,
+                        keeper == nullptr ? "NULL" : "_coppice_t." + keeper->physical,
                         recipe_.iterator_types()[i], iterator_column(i));
   }
   if (!kept.empty()) kept = fmt::format(" CROSS JOIN LATERAL (SELECT {}) AS _coppice_k", kept);
   context_.main.exec_params(
       fmt::format("INSERT INTO {0} (_parent, _source, _row, _old, _action, _changed{1}) "
-                  "SELECT {2}._parent, {2}._source, t._row, t._from, 'u', {2}._changed{3} "
-                  "FROM {4} JOIN {5} t ON t._parent = {2}._parent AND t._to = {6}{7}{8} "
-                  "WHERE {2}._action = 'n' AND {2}._changed = $1 ORDER BY {2}._n, t._row",
+                  "SELECT {2}._parent, {2}._source, _coppice_t._row, _coppice_t._from, 'u', "
+                  "{2}._changed{3} "
+                  "FROM {4} JOIN {5} _coppice_t "
+                  "ON _coppice_t._parent = {2}._parent AND _coppice_t._to = {6}{7}{8} "
+                  "WHERE {2}._action = 'n' AND {2}._changed = $1 ORDER BY {2}._n, _coppice_t._row",
                   stage_.name(), names, kRow, values, joined(), view_->store_table(),
                   catalog::kCurrentText, kept, iterator_row("_coppice_k")),
       {mask});
@@ -374,19 +376,22 @@ void ViewStage::restore(const catalog::VersionInfo& target, ResultSink& sink) {
 
 // Into the store
 
-bool ViewStage::move_rows() {
+std::optional<std::int64_t> ViewStage::move_rows() {
   pg::Connection& main = context_.main;
   const pg::Result closed = main.exec(fmt::format(
       "UPDATE {} t SET _to = {} FROM {} s WHERE s._action IN ('u', 'd') AND t._from = s._old "
       "AND t._row = s._row AND t._to = {}",
       view_->store_table(), operation_.op_id, stage_.name(), catalog::kCurrentText));
-  const std::int64_t expected =
-      main.exec(fmt::format("SELECT count(*) FROM {} WHERE _action IN ('u', 'd')", stage_.name()))
-          .integer(0, 0);
-  if (static_cast<std::int64_t>(closed.affected_rows()) != expected) return false;
+  const pg::Result staged =
+      main.exec(fmt::format("SELECT count(*) FILTER (WHERE _action IN ('u', 'd')), "
+                            "count(*) FILTER (WHERE _action IN ('i', 'u', 'd')) FROM {}",
+                            stage_.name()));
+  if (static_cast<std::int64_t>(closed.affected_rows()) != staged.integer(0, 0)) {
+    return std::nullopt;
+  }
   move_new_rows();
   main.exec("DROP TABLE " + stage_.name());
-  return true;
+  return staged.integer(0, 1);
 }
 
 void ViewStage::move_new_rows() {

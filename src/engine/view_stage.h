@@ -47,8 +47,9 @@ class ViewStage {
   void bring_up(ResultSink& sink);
   // Instead: the view's rows as they were at a version, whose parent's rows come back, too.
   void restore(const catalog::VersionInfo& target, ResultSink& sink);
-  // In the transaction that publishes. False: rows of the view were changed meanwhile.
-  bool move_rows();
+  // In the transaction that publishes: how many rows it changed. nullopt: rows of the view were
+  // changed meanwhile.
+  std::optional<std::int64_t> move_rows();
   // The same for a view that is being made: its rows are new, and more may come.
   void move_new_rows();
   // Whether the parent has rows that are not here, or that are not there any more.

@@ -76,11 +76,14 @@ void ViewStages::bring_up(const Stage& base, const std::set<std::string>& media_
   }
 }
 
-bool ViewStages::move_rows() {
+std::optional<std::int64_t> ViewStages::move_rows() {
+  std::int64_t moved = 0;
   for (ViewStage& stage : stages_) {
-    if (!stage.move_rows()) return false;
+    const auto of_view = stage.move_rows();
+    if (!of_view) return std::nullopt;
+    moved += *of_view;
   }
-  return true;
+  return moved;
 }
 
 void ViewStages::forget(const catalog::Operation& operation) {

@@ -24,8 +24,9 @@ class ViewStages {
   // Makes the stages follow that of the table, whose rows are computed. `media_given`: its columns
   // whose media were written by the statement.
   void bring_up(const Stage& base, const std::set<std::string>& media_given, ResultSink& sink);
-  // In the transaction that publishes. False: rows of a view were changed meanwhile.
-  bool move_rows();
+  // In the transaction that publishes: how many rows it changed. nullopt: rows of a view were
+  // changed meanwhile.
+  std::optional<std::int64_t> move_rows();
   // The tree was altered: all is made anew by the next bring_up().
   void forget(const catalog::Operation& operation);
 

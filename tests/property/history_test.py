@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Random histories of INSERT, UPDATE, DELETE, upserts, revert, ADD, DROP and RENAME COLUMN and
-changed expressions and types, compared with a plain model (model.py) at every version.
+changed expressions and types, compared with a plain model (model.py) at every version; and such
+histories of a table with materialized views, which must be what their queries give at every version.
 
 Each test is one seed; a failure prints the statements that led to it. The quick set runs 6
 histories of 40 changes, --long 60 of 120.
@@ -246,22 +247,101 @@ class History:
                 )
 
 
+class ViewHistory(History):
+    """A table with a row-wise view, and over that one with an iterator and a column of its own."""
+
+    READ = (1, 2)  # ids of the columns that the view reads: they stay, under whatever name
+
+    def __init__(self, home, name, seed):
+        super().__init__(home, name, seed)
+        self.since = {}  # view: the version that made it
+
+    def make_view(self):
+        names = self.model.now.names()
+        n, s = (names[column] for column in self.READ)
+        part, word = f"{self.name}_part", f"{self.name}_word"
+        if part not in self.since:
+            self.sql(f"CREATE MATERIALIZED VIEW {part} AS SELECT t.id, t.{n} * 2 + 1 AS m, {s} AS s "
+                     f"FROM {self.name} t WHERE {n} % 2 = 0")  # fmt: skip
+            self.since[part] = len(self.model.versions)
+        elif word not in self.since:
+            self.sql(f"CREATE MATERIALIZED VIEW {word} AS SELECT p.id, i.pos, p.m + i.pos AS x, "
+                     f"i.element #>> '{{}}' AS w FROM {part} p, "
+                     "LATERAL elements(to_jsonb(string_to_array(p.s, ' '))) AS i")  # fmt: skip
+            self.since[word] = len(self.model.versions)
+        elif "loud" not in self.since:
+            self.sql(f"ALTER TABLE {word} ADD COLUMN loud text GENERATED ALWAYS AS (upper(w)) STORED")
+            self.since["loud"] = len(self.model.versions)
+        else:
+            return self.update()
+        return 1
+
+    def drop(self):
+        droppable = [column for column in self.model.plain() + self.model.computed()
+                     if column.id not in self.READ and not self.model.dependents(column.id)]  # fmt: skip
+        if not droppable:
+            return self.add_plain()
+        column = self.random.choice(droppable)
+        self.model.drop(column)
+        self.sql(f"ALTER TABLE {self.name} DROP COLUMN {column.name}")
+        return 1
+
+    CHANGES = [
+        (History.insert, 5), (History.upsert, 3), (History.update, 6), (History.delete, 3),
+        (make_view, 4), (History.add_plain, 1), (History.add_computed, 1), (drop, 1),
+        (History.rename, 2), (History.revert, 4),
+    ]  # fmt: skip
+
+    def expected(self, state, version):
+        parts = [
+            {"id": key, "m": cells[1] * 2 + 1, "s": cells[2]}
+            for key, cells in sorted(state.rows.items())
+            if cells[1] is not None and cells[1] % 2 == 0
+        ]
+        words = [
+            {"id": part["id"], "pos": pos, "x": part["m"] + pos, "w": word}
+            for part in parts if part["s"]
+            for pos, word in enumerate(part["s"].split(" "))
+        ]  # fmt: skip
+        if self.since.get("loud", version + 1) <= version:
+            words = [word | {"loud": word["w"].upper()} for word in words]
+        return {f"{self.name}_part": parts, f"{self.name}_word": words}
+
+    def check(self, versions):
+        super().check(versions)
+        newest = len(self.model.versions) - 1
+        for version in versions:
+            number = newest if version is None else version
+            state = self.model.now if version is None else self.model.versions[version]
+            for view, rows in self.expected(state, number).items():
+                if self.since.get(view, number + 1) > number:
+                    continue
+                name = view if version is None else f'"{view}:{version}"'
+                order = "id, pos" if view.endswith("_word") else "id"
+                found = self.home.rows(f"SELECT * FROM {name} ORDER BY {order}")
+                if found != rows:
+                    raise AssertionError(f"{view} differs at version {version or 'now'}\n"
+                                         f"expected {rows}\nfound    {found}")  # fmt: skip
+
+
 class Histories(unittest.TestCase):
     home = None
 
-    def __init__(self, seed=1, steps=40):
+    def __init__(self, seed=1, steps=40, history=History):
         super().__init__("run_history")
-        self.seed, self.steps = seed, steps
+        self.seed, self.steps, self.history = seed, steps, history
 
     def test_name(self, method):
-        return f"seed_{self.seed}"
+        views = "views_" if self.history is ViewHistory else ""
+        return f"{views}seed_{self.seed}"
 
     @classmethod
     def setUpClass(cls):
         Histories.home = Home.make(cls)
 
     def run_history(self):
-        history = History(self.home, f"t{self.seed}", self.seed)
+        views = self.history is ViewHistory
+        history = self.history(self.home, f"{'v' if views else 't'}{self.seed}", self.seed)
         try:
             for step in range(self.steps):
                 history.step()
@@ -276,7 +356,10 @@ class Histories(unittest.TestCase):
 
 def load_tests(loader, tests, pattern):
     seeds, steps = LONG if tap.long else QUICK
-    return unittest.TestSuite(Histories(seed, steps) for seed in seeds)
+    suite = unittest.TestSuite(Histories(seed, steps) for seed in seeds)
+    fewer = list(seeds)[: max(2, len(seeds) // 3)]  # each looks at three relations
+    suite.addTests(Histories(seed, steps, ViewHistory) for seed in fewer)
+    return suite
 
 
 if __name__ == "__main__":
