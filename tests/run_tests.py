@@ -92,6 +92,7 @@ def suites(long, env, names=()):
     yield from GoogleTests.discover("cpp", build, limit, env)
     yield python("bench", "bench_smoke_test.py")
     yield python("package", "package_test.py")
+    yield python("sdk", "sdk_test.py")
     yield python("house", "house_test.py")
     yield python("mutations_runner", "mutations_runner_test.py")
     if long:
