@@ -93,13 +93,13 @@ TEST_F(BinderTest, RefusesAnotherKindWithItsPlace) {
   EXPECT_CONTAINS(plain, "line 1, column 14");
   for (const char* const argument : {"coalesce(clip, clip)", "CASE WHEN id > 1 THEN clip END",
                                      "max(clip)", "(SELECT clip FROM film LIMIT 1)"}) {
-    const std::string message = bind_error(std::string("resize(") + argument + ", 10)");
-    EXPECT_CONTAINS(message, "resize takes an image, but ");
+    const std::string message = bind_error(std::string("rotate(") + argument + ", 10)");
+    EXPECT_CONTAINS(message, "rotate takes an image, but ");
     EXPECT_CONTAINS(message, "is a video");
   }
-  EXPECT_CONTAINS(bind_error("resize(coalesce(poster, clip), 10)"), "may be a video");
-  EXPECT_CONTAINS(bind_error("resize(title, 10)"), "resize takes an image, but title is not");
-  EXPECT_CONTAINS(bind_error("resize(title, 10)"), "::image");
+  EXPECT_CONTAINS(bind_error("rotate(coalesce(poster, clip), 10)"), "may be a video");
+  EXPECT_CONTAINS(bind_error("rotate(title, 10)"), "rotate takes an image, but title is not");
+  EXPECT_CONTAINS(bind_error("rotate(title, 10)"), "::image");
   EXPECT_CONTAINS(bind_error("resize(poster, still)"), "argument \"width\" of resize is bigint");
   EXPECT_CONTAINS(bind_error("frame_at(resize(poster, 3), 1)"),
                   "frame_at takes a video, but resize(poster, 3, 0) is an image");

@@ -52,9 +52,8 @@ TEST_F(ImageFilters, FactorsAreThoseOfVipsLinear) {
   EXPECT_EQ(psnr(filtered("saturation(image,float8)", {picture, number(1)}),
                  read_pixels(opencv_sample("graf1.png"))),
             100);
-  const auto theirs =
-      make("hue.png", "ffmpeg -v error -i " + opencv_sample("graf1.png").string() +
-                             " -vf format=yuv444p,hue=s=0.5 -pix_fmt rgb24 OUT");
+  const auto theirs = make("hue.png", "ffmpeg -v error -i " + opencv_sample("graf1.png").string() +
+                                          " -vf format=yuv444p,hue=s=0.5 -pix_fmt rgb24 OUT");
   EXPECT_GT(psnr(filtered("saturation(image,float8)", {picture, number(0.5)}), read_pixels(theirs)),
             38);
 }

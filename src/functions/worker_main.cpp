@@ -2,6 +2,8 @@
 //
 // Model    Started by the engine, never by a person; speaks docs/formats/worker_protocol.md over
 //          its standard input and output, and ends when its input does.
+#include <malloc.h>
+
 #include <cstdlib>
 #include <exception>
 #include <iostream>
@@ -15,6 +17,9 @@ int main() {
   ::setenv("OMP_THREAD_LIMIT", "1", 1);
   ::setenv("OMP_NUM_THREADS", "1", 1);
   ::setenv("VIPS_CONCURRENCY", "1", 1);
+  // Each arena of malloc takes 64 MiB of a worker's address space, and by default every thread gets
+  // one of its own.
+  ::mallopt(M_ARENA_MAX, 2);
   try {
     coppice::functions::MediaEvaluator evaluator;
     return coppice::serve_standard_streams(evaluator, "coppice-media");

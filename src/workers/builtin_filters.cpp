@@ -79,7 +79,7 @@ void add_statistics(std::vector<Signature>& table) {
 void add_boxes(std::vector<Signature>& table) {
   const Parameter boxes = {"boxes", kJson, {}};
   table.push_back(builtin_function(
-      "box_convert", {boxes, {"from", kText, {}}, {"to", kText, {}}}, kJson,
+      "box_convert", {boxes, {"given", kText, {}}, {"wanted", kText, {}}}, kJson,
       "one box or an array of them from one form to another: xyxy, xywh or cxcywh"));
   table.push_back(
       builtin_function("box_scale", {boxes, {"across", kFloat, {}}, {"down", kFloat, {}}}, kJson,
