@@ -126,7 +126,7 @@ TEST_F(BinderTest, LeavesFunctionsOfPostgresqlAlone) {
 }
 
 TEST_F(BinderTest, ListsTheLiteralsThatNameMedia) {
-  bind("resize('a.jpg', 3)");
+  bind("rotate('a.jpg', 3)");
   EXPECT_EQ(literals_, std::vector<std::string>{"a.jpg image"});
   bind("width(coalesce(poster, 'b.jpg', CASE WHEN id = 1 THEN 'c.jpg' END))");
   EXPECT_EQ(literals_, (std::vector<std::string>{"b.jpg image", "c.jpg image"}));
@@ -249,7 +249,7 @@ TEST(Stubs, CheckTypesAndRaise) {
   testing::ExecDatabase db;
   const pg::Description described = db.connection.describe(
       "SELECT coppice.width(poster), coppice.\"resize(image,bigint,bigint)\"(poster, 3, 4), "
-      "coppice.resize(poster, height => 2, width => 3) FROM film");
+      "coppice.sharpen(poster, sigma => 2, amount => 3) FROM film");
   EXPECT_EQ(described.columns[0].type_name, "bigint");
   try {
     db.connection.exec("SELECT coppice.width(poster) FROM film");
