@@ -3,9 +3,13 @@
 
 import collections
 import http.server
+import os
 import pathlib
+import random
+import signal
 import sys
 import threading
+import time
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -44,6 +48,7 @@ class Service:
         self.broken = set()
         self.gate = threading.Event()
         self.gate.set()
+        self.seconds = 0.0
         service = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -52,6 +57,7 @@ class Service:
                 number = int(query["n"][0])
                 service.calls[number] += 1
                 service.gate.wait(60)
+                time.sleep(service.seconds)
                 self.send_response(500 if number in service.broken else 200)
                 self.end_headers()
                 self.wfile.write(str(2 * number).encode())
@@ -61,6 +67,9 @@ class Service:
 
         class Server(http.server.ThreadingHTTPServer):
             request_queue_size = 128
+
+            def handle_error(self, *_):
+                pass  # whoever asked was killed
 
         self.server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/"
@@ -84,10 +93,10 @@ class Results(coppice.TestCase):
         self.home.run("results", "prune", "--all", "--yes")
         self.make("STABLE")
 
-    def make(self, volatility, name="ask", result="text"):
+    def make(self, volatility, name="ask", result="text", settings=""):
         self.home.sql(
             f"DROP FUNCTION IF EXISTS {name}; CREATE FUNCTION {name}(url text, n bigint) RETURNS "
-            f"{result} LANGUAGE python {volatility} AS 'code.py:{name}' SET network = on"
+            f"{result} LANGUAGE python {volatility} AS 'code.py:{name}' SET network = on {settings}"
         )
 
     def table(self, name="t", on_error="abort"):
@@ -266,6 +275,76 @@ class TwoSessions(Results):
         _, errors = second.communicate(timeout=60)
         self.assertEqual(second.returncode, 0, errors)
         self.assertEqual(self.home.value("SELECT count(answer) FROM u"), 20)
+
+
+class RandomKills(Results):
+    """kill -9 of the program, a worker or the server, whenever, over one fill."""
+
+    KILLS, LONG_KILLS = 10, 100
+    ROWS_A_KILL = 100
+    STATEMENT = ("ALTER TABLE t ADD COLUMN IF NOT EXISTS answer text GENERATED ALWAYS AS "
+                 "(ask('{}', id)) STORED")  # fmt: skip
+    CALLS_A_KILL = 128  # a piece has about 100 when two workers share calls of 20 ms
+
+    def workers(self):
+        """Processes of this home's Python workers."""
+        found = []
+        for entry in pathlib.Path("/proc").iterdir():
+            try:
+                command = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
+                parent = (entry / "stat").read_text().rpartition(")")[2].split()[1] if command else ""
+            except OSError:
+                continue
+            if b"coppice_worker.py" in command and int(parent) == self.running.pid:
+                found.append(int(entry.name))
+        return found
+
+    def kill(self, victim):
+        if victim == "server":
+            return self.home.kill_server()
+        workers = self.workers() if victim == "worker" else []
+        try:
+            os.kill((workers or [self.running.pid])[0], signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+    def run_once(self, statement, victim=None):
+        self.running = self.home.start("sql", statement)
+        if victim:
+            try:
+                self.running.wait(self.chance.uniform(0.2, 1.0))
+            except coppice.subprocess.TimeoutExpired:
+                self.kill(victim)
+                self.kills += 1
+        _, errors = self.running.communicate(timeout=300)
+        return self.running.returncode, errors
+
+    def test_nothing_is_lost_and_little_is_asked_again(self):
+        kills = self.LONG_KILLS if tap.long else self.KILLS
+        rows = kills * self.ROWS_A_KILL
+        seed = int(os.environ.get("COPPICE_TEST_SEED") or random.randrange(1 << 30))
+        self.chance, self.kills = random.Random(seed), 0
+        self.service.seconds = 0.02
+        self.make("STABLE", settings="SET workers = 2")
+        self.home.sql("CREATE TABLE t (id bigint PRIMARY KEY); "
+                      f"INSERT INTO t SELECT generate_series(1, {rows})")  # fmt: skip
+        statement = self.STATEMENT.format(self.service.url)
+        with self.subTest(seed=seed):
+            done = False
+            while self.kills < kills and not done:
+                victim = self.chance.choice(["program", "worker", "server"])
+                done = self.run_once(statement, victim)[0] == 0
+            for _ in range(3):  # a worker's death costs a row, and the statement is given again
+                code, errors = self.run_once(statement)
+                if code == 0:
+                    break
+            self.assertEqual(code, 0, errors)
+            self.assertGreater(self.kills, kills // 2, "the fill ended before it was killed")
+            wrong = "SELECT count(*) FROM t WHERE answer IS DISTINCT FROM (2 * id)::text"
+            self.assertEqual(self.home.value(wrong), 0)
+            self.assertEqual(self.home.value("SELECT count(*) FROM t"), rows)
+            self.assertEqual(len(self.service.calls), rows)
+            self.assertLessEqual(self.service.total(), rows + self.CALLS_A_KILL * self.kills)
 
 
 if __name__ == "__main__":
