@@ -59,6 +59,36 @@ class Writers(coppice.TestCase):
     def test_four_insert(self):
         self.inserts(4)
 
+    def test_a_view_is_made_while_others_write(self):
+        """Rows of all writers are in the view, those too that came while it was made."""
+        self.home.sql("CREATE TABLE paper (id int PRIMARY KEY, n int, words jsonb)")
+        self.home.sql("INSERT INTO paper SELECT i, 0, '[\"a\", \"b\"]' FROM generate_series(1, 300) AS i")
+        rounds = self.rounds()
+        self.run_together([
+            "CREATE MATERIALIZED VIEW word AS SELECT p.id, i.pos, i.element, p.n FROM paper p, "
+            "LATERAL elements(p.words) AS i WHERE p.n % 7 <> 3;\n"
+            "CREATE MATERIALIZED VIEW first AS SELECT w.id, w.n FROM word w WHERE pos = 0;\n",
+            "UPDATE paper SET n = n + 1 WHERE id <= 10;\n" * rounds,
+            "".join(f"INSERT INTO paper VALUES ({1000 + i}, {i}, '[{i}]');\n"
+                    f"DELETE FROM paper WHERE id = {20 + i};\n" for i in range(rounds)),
+            "".join(f"UPDATE paper SET words = '[\"x\", {i}, true]' WHERE id % 50 = {i % 50};\n"
+                    for i in range(rounds)),
+        ])  # fmt: skip
+        self.assertEqual(self.home.value("SELECT sum(n) FROM paper WHERE id <= 10"), 10 * rounds)
+        newest = self.home.versions("paper")[-1]
+        since = self.home.value("SELECT max(first_version) FROM coppice.materialized_views")
+        for version in {since, (since + newest) // 2, newest}:
+            differs = self.home.value(
+                "SELECT count(*) FROM (SELECT p.id, e.pos - 1 AS pos, e.element, p.n "
+                f'FROM "paper:{version}" p, jsonb_array_elements(p.words) WITH ORDINALITY AS '
+                "e(element, pos) WHERE p.n % 7 <> 3) a "
+                f'FULL JOIN "word:{version}" w USING (id, pos) '
+                f'FULL JOIN "first:{version}" f ON f.id = a.id AND a.pos = 0 '
+                "WHERE a.element IS DISTINCT FROM w.element OR a.n IS DISTINCT FROM w.n "
+                "OR a.pos = 0 AND f.n IS DISTINCT FROM a.n OR a.id IS NULL"
+            )
+            self.assertEqual(differs, 0, f"version {version}")
+
     def counters(self, writers, expression, table):
         """All of them count up one row: the end is the number of updates."""
         self.home.sql(f"CREATE TABLE {table} (id int PRIMARY KEY, n int, note text, "
