@@ -280,7 +280,6 @@ void Creation::follow_schema() {
 
 void Creation::remove() {
   discard_materialized_view(context_, operation_.tree_id, operation_.op_id);
-  drop_stage_tables(context_, operation_.tree_id, operation_.op_id);
 }
 
 void refuse_taken_name(EngineContext& context, const sql::Statement& statement,
@@ -392,6 +391,7 @@ void discard_materialized_view(EngineContext& context, std::int64_t tree_id, std
       "WHERE tree_id = $1 AND op_id = $2 AND detail ? 'create_view' AND state <> 'published'",
       {std::to_string(tree_id), std::to_string(op_id)});
   if (row.rows() == 0) return;
+  drop_stage_tables(context, tree_id, op_id);  // its rows are numbered by the store's sequence
   context.main.exec(fmt::format("DROP TABLE IF EXISTS coppice_store.t{}", row.integer(0, 0)));
 }
 
