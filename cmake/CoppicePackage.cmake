@@ -12,7 +12,8 @@ if(TARGET coppice-media)
   install(TARGETS coppice-media RUNTIME DESTINATION lib/coppice)
 endif()
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/sdk/python/src/ DESTINATION lib/coppice/python
-        FILES_MATCHING PATTERN "*.py" PATTERN "py.typed" PATTERN "*.egg-info" EXCLUDE)
+        FILES_MATCHING PATTERN "*.py" PATTERN "py.typed" PATTERN "*.egg-info" EXCLUDE
+        PATTERN "__pycache__" EXCLUDE)
 foreach(document README.md ARCHITECTURE.md CHANGELOG.md LICENSE)
   if(EXISTS ${CMAKE_SOURCE_DIR}/${document})
     install(FILES ${CMAKE_SOURCE_DIR}/${document} DESTINATION share/doc/coppice)

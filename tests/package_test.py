@@ -20,6 +20,8 @@ from support import coppice, tap  # noqa: E402
 CONTENT = [
     "bin/coppice",
     "lib/coppice/coppice-media",
+    "lib/coppice/python/coppice_worker.py",
+    "lib/coppice/python/coppice/worker.py",
     "share/bash-completion/completions/coppice",
     "share/doc/coppice/LICENSE",
     "share/doc/coppice/README.md",
@@ -63,6 +65,11 @@ class Install(unittest.TestCase):
         home.sql("CREATE TABLE p (photo image, w bigint GENERATED ALWAYS AS (width(photo)) STORED)")
         home.sql(f"INSERT INTO p (photo) VALUES ('{media}/red.png')")
         self.assertEqual(home.value("SELECT w FROM p"), 64)
+        (home.work / "more.py").write_text("def more(n): return n + 1\n")
+        home.sql(
+            "CREATE FUNCTION more(n bigint) RETURNS bigint LANGUAGE python STABLE AS 'more.py:more'"
+        )
+        self.assertEqual(home.value("SELECT more(w) FROM p"), 65)
 
     def test_the_man_page_is_well_formed(self):
         text = (self.prefix / "share/man/man1/coppice.1").read_text()
@@ -105,7 +112,8 @@ class DebianPackage(unittest.TestCase):
 
     def test_it_depends_on_what_it_runs_and_links(self):
         depends = self.field("Depends")
-        for package in ("postgresql-15 | postgresql", "poppler-utils", "adduser"):
+        for package in ("postgresql-15 | postgresql", "poppler-utils", "adduser",
+                        "python3-msgpack", "python3-numpy"):  # fmt: skip
             self.assertIn(package, depends)
         for library in ("libpq5", "libpg-query", "libavformat59", "libvips42"):
             self.assertRegex(depends, rf"\b{re.escape(library)}")

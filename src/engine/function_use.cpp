@@ -54,11 +54,17 @@ std::vector<std::string> users_of_function(EngineContext& context, const sql::Qu
   for (const sql::QualifiedName& table_name : context.catalog.all_tables()) {
     const catalog::TablePointer table = context.catalog.table(table_name);
     for (const ColumnInfo& column : table->columns) {
-      const auto& text = column.expression ? column.expression : column.default_sql;
+      const std::optional<std::string> text = column.expression ? column.expression
+                                              : column.derived  ? column.derived
+                                                                : column.default_sql;
       if (!text) continue;
       sql::Statement parsed = sql::parse_expression(*text);
       if (!calls(parsed.node(), wanted)) continue;
       users.push_back("column " + shown_column(table->name, column.name));
+    }
+    if (table->view) {
+      sql::Statement query = sql::parse_statement(table->view->definition);
+      if (calls(query.node(), wanted)) users.push_back("view " + shown_name(table->name));
     }
   }
   const pg::Result views = context.main.exec(
@@ -76,8 +82,10 @@ void note_functions_used(EngineContext& context, const TableInfo& table,
                          const std::vector<const ColumnInfo*>& columns) {
   if (context.user_functions.all().empty()) return;
   for (const ColumnInfo* const column : columns) {
-    if (!column->uses_engine || !column->expression) continue;
-    for (const UserFunction* const function : functions_in(context, *column->expression)) {
+    const std::optional<std::string>& text =
+        column->expression ? column->expression : column->derived;
+    if (!column->uses_engine || !text) continue;
+    for (const UserFunction* const function : functions_in(context, *text)) {
       const std::string key =
           fmt::format("{} {} {}", column->physical, function->version, function->signature.id);
       if (!context.functions_noted.insert(key).second) continue;

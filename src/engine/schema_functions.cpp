@@ -42,6 +42,19 @@ bool reads_relations(const PgQuery__CreateFunctionStmt& create) {
   return false;
 }
 
+// BEGIN ATOMIC is not written by the deparser: then it is the user's text.
+std::string written(const sql::Statement& statement) {
+  constexpr std::string_view kCreate = "CREATE FUNCTION";
+  try {
+    return sql::deparse(statement.node());
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kUnsupported) throw;
+    std::string text(statement.text());
+    if (starts_with_ignoring_case(text, kCreate)) text.insert(6, " OR REPLACE");
+    return text;
+  }
+}
+
 // In the form that two ways of writing the same function share: as far as the parser tells.
 FunctionModel server_function_model(sql::Statement& statement,
                                     PgQuery__CreateFunctionStmt& create) {
@@ -68,7 +81,7 @@ FunctionModel server_function_model(sql::Statement& statement,
                      return std::string_view(as<PgQuery__DefElem>(a)->defname) <
                             std::string_view(as<PgQuery__DefElem>(b)->defname);
                    });
-  model.text = sql::deparse(statement.node());
+  model.text = written(statement);
   return model;
 }
 

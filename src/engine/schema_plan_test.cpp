@@ -49,6 +49,26 @@ TEST(SchemaPlan, AFileMayHaveAnyOrder) {
   EXPECT_EQ(plan(text, schema_text(schema_in_file(text)), true), Steps());
 }
 
+TEST(SchemaPlan, FunctionsComeBeforeTheTablesThatCallThemUnlessTheyReadTables) {
+  const std::string functions =
+      "CREATE FUNCTION twice(n int) RETURNS bigint LANGUAGE python AS 'f.py:f' SET batch = 8; ";
+  const std::string late =
+      "CREATE FUNCTION many() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM t'; ";
+  const std::string table =
+      "CREATE TABLE t (a bigint, b bigint GENERATED ALWAYS AS (twice(a)) STORED); ";
+  EXPECT_EQ(plan("", table + late + functions),
+            (Steps{"create function twice(n bigint)", "create table t", "create function many()"}));
+  const std::string other =
+      "CREATE OR REPLACE FUNCTION public.twice(n bigint) RETURNS bigint SET batch = '8' AS "
+      "'f.py:f' LANGUAGE python VOLATILE; ";
+  EXPECT_EQ(plan(functions, other), Steps{});
+  EXPECT_EQ(plan(functions, ""), Steps{"keep twice(n bigint)"});
+  EXPECT_EQ(plan(functions,
+                 "CREATE FUNCTION twice(n bigint) RETURNS bigint LANGUAGE python "
+                 "AS 'f.py:g' SET batch = 8"),
+            Steps{"replace function twice(n bigint)"});
+}
+
 TEST(SchemaPlan, FillsComeInTheOrderOfWhatTheyRead) {
   EXPECT_EQ(
       plan("CREATE TABLE t (a int)",

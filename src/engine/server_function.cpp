@@ -85,12 +85,20 @@ void check_options(const PgQuery__CreateFunctionStmt& create, const sql::Stateme
   }
 }
 
+// The deparser writes neither CREATE AGGREGATE nor BEGIN ATOMIC: in those, media types need their
+// schema.
+std::string written(const sql::Statement& statement) {
+  try {
+    return sql::deparse(statement.node());
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kUnsupported) throw;
+    return std::string(statement.text());
+  }
+}
+
 void run_as_owner(EngineContext& context, sql::Statement& statement) {
-  // The deparser does not write CREATE AGGREGATE; its media types need their schema then.
-  const bool aggregate = as<PgQuery__DefineStmt>(statement.node()) != nullptr;
   qualify_media_types(sql::message_of(statement.node()), statement.arena());
-  const std::string sent =
-      aggregate ? std::string(statement.text()) : sql::deparse(statement.node());
+  const std::string sent = written(statement);
   try {
     alter_in_transaction(context, [&] { context.main.exec(sent); });
   } catch (const pg::ServerError& error) {

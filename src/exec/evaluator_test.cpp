@@ -71,6 +71,27 @@ class EvaluatorTest : public ::testing::Test {
 
 using Lines = std::vector<std::string>;
 
+TEST(Arrays, NumbersAreReadAndWrittenAsPostgresqlDoes) {
+  for (const char* const text :
+       {"{}", "{1,2.5,-3}", "{NaN,Infinity,-Infinity}", "{1e+300,1e-05}"}) {
+    const Value value = value_from_text(text, ValueType::kFloatArray);
+    EXPECT_EQ(std::get<std::optional<std::string>>(text_from_value(value, value.type)), text);
+  }
+  const Value bounds = value_from_text("[2:3]={1,2}", ValueType::kFloatArray);
+  EXPECT_EQ(bounds.text.size(), 16U);
+  const Value real = value_from_text("{0.1,3.4e+38}", ValueType::kRealArray);
+  EXPECT_EQ(real.text.size(), 8U);
+  EXPECT_EQ(std::get<std::optional<std::string>>(text_from_value(real, real.type)),
+            "{0.1,3.4e+38}");
+}
+
+TEST(Arrays, NullAndMoreDimensionsAreNoArraysForWorkers) {
+  EXPECT_THROW(value_from_text("{1,NULL}", ValueType::kFloatArray), Error);
+  EXPECT_THROW(value_from_text("{{1},{2}}", ValueType::kFloatArray), Error);
+  const Value value = value_from_text("{1}", ValueType::kFloatArray);
+  EXPECT_TRUE(std::holds_alternative<CellFailure>(text_from_value(value, ValueType::kRealArray)));
+}
+
 TEST_F(EvaluatorTest, CallsFunctionsAndEvaluatesSqlAroundThem) {
   EXPECT_EQ(
       evaluate({"width(poster)", "width(poster) > 8 + coalesce(height(still), 0)",

@@ -188,6 +188,19 @@ TEST_F(ProcessPoolTest, ACrashCostsExactlyItsRow) {
   }
 }
 
+TEST_F(ProcessPoolTest, OfAWorkerThatAnswersLateTheRowAtFaultIsFoundAlone) {
+  ProcessPoolOptions late = options();
+  late.answers_late = true;
+  late.batch_rows = 16;
+  late.row_timeout = milliseconds(400);
+  ProcessPool pool(late);
+  for (const std::size_t bad_row : {0, 5, 16, 99}) {
+    expect_only_failure(evaluate(pool, "crash", one_bad_row(100, bad_row)), bad_row, "crash",
+                        "signal 11");
+  }
+  expect_only_failure(evaluate(pool, "hang", one_bad_row(40, 20)), 20, "timeout", "400 ms");
+}
+
 TEST_F(ProcessPoolTest, EveryRowMayCrash) {
   ProcessPool pool(options());
   const BatchResult result = evaluate(pool, "crash", numbers({1, 2, 3, 4, 5, 6}));

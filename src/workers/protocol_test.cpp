@@ -58,7 +58,10 @@ std::vector<Value> every_kind_of_value() {
           make_value(ValueType::kImage, "media:00.jpg"),
           make_value(ValueType::kVideo, "media:00.mp4"),
           make_value(ValueType::kAudio, "media:00.wav"),
-          make_value(ValueType::kDocument, "media:00.pdf")};
+          make_value(ValueType::kDocument, "media:00.pdf"),
+          make_value(ValueType::kFloatArray, std::string("\0\0\0\0\0\0\xf0\x3f", 8)),
+          make_value(ValueType::kFloatArray, ""),
+          make_value(ValueType::kRealArray, std::string(400, '\0'))};
 }
 
 Message round_trip(const Message& message, bool from_worker) {

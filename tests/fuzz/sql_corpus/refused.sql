@@ -44,7 +44,7 @@ DROP ROLE r;
 CREATE SEQUENCE s START 5;
 ALTER SEQUENCE s RESTART;
 CREATE TABLESPACE ts LOCATION '/x';
-CREATE AGGREGATE a (int) (sfunc = f, stype = int);
+CREATE OPERATOR + (leftarg = box, function = f);
 CREATE OPERATOR === (leftarg = int, rightarg = int, function = f);
 CREATE CAST (int AS text) WITH FUNCTION f(int);
 CREATE POLICY p ON t USING (a = 1);
