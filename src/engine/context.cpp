@@ -85,10 +85,9 @@ pg::Connection& EngineContext::origin() {
 FunctionPool& EngineContext::pool() {
   if (pool_ == nullptr) {
     builtin_pool_ = std::make_unique<ProcessPool>(function_worker_options(config));
-    user_pools_ = std::make_unique<FunctionPools>(config, media);
-    durable_ = std::make_unique<DurableFunctions>(
-        [this] { return connect_owner(address.owner_conninfo); }, media,
-        [this] { return recomputing; });
+    const auto open = [this] { return connect_owner(address.owner_conninfo); };
+    user_pools_ = std::make_unique<FunctionPools>(config, media, open);
+    durable_ = std::make_unique<DurableFunctions>(open, media, [this] { return recomputing; });
     const auto route = [this](const std::string& id) -> FunctionPool& {
       const UserFunction* const function = user_functions.find(id);
       if (function == nullptr) return *builtin_pool_;

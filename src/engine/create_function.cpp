@@ -10,6 +10,7 @@
 #include "engine/schema_change.h"
 #include "engine/schema_text.h"
 #include "engine/server_function.h"
+#include "engine/service_pools.h"
 #include "exec/stubs.h"
 #include "sql/read.h"
 
@@ -64,11 +65,16 @@ bool runs_the_same(const UserFunction& a, const UserFunction& b) {
 }
 
 UserFunction make_function(EngineContext& context, const FunctionDraft& draft) {
-  const FunctionCode code = find_code(draft);
   UserFunction function;
   function.signature = draft.signature;
   function.source = draft.source;
   function.settings = draft.settings;
+  if (function.signature.language == FunctionLanguage::kHttp) {
+    check_service_function(context.config, function);
+    function.digest = service_digest(function.source, function.settings);
+    return function;
+  }
+  const FunctionCode code = find_code(draft);
   function.digest = code.digest;
   function.words = code.words;
   if (!code.file.empty()) function.source_file = code.file.string();

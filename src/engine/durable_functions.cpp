@@ -1,8 +1,25 @@
 #include "engine/durable_functions.h"
 
+#include <algorithm>
+#include <thread>
 #include <utility>
 
+#include "engine/function_settings.h"
+
 namespace coppice::engine {
+namespace {
+
+std::size_t calls_at_once(const UserFunction& function) {
+  // Calls of a service keep no workers busy, and wait for each other in its own pool.
+  if (function.signature.language == FunctionLanguage::kHttp) return kPieceCalls;
+  const FunctionSettings settings =
+      read_function_settings(function.settings, function.signature.language);
+  const std::size_t workers = settings.workers > 0 ? static_cast<std::size_t>(settings.workers)
+                                                   : std::thread::hardware_concurrency();
+  return std::max<std::size_t>(workers, 1) * (function.batched ? settings.batch : 1);
+}
+
+}  // namespace
 
 DurableFunction durable_function(const UserFunction& function) {
   return {function.signature.id, function.digest};
@@ -24,6 +41,7 @@ FunctionPool& DurableFunctions::in_front_of(FunctionPool& pool, const UserFuncti
   if (entry.durable == nullptr || entry.pool != &pool || entry.code != durable.code) {
     DurableOptions options;
     options.function = durable;
+    options.calls_at_once = calls_at_once(function);
     options.ask_again = ask_again_;
     options.make_durable = [this](const std::vector<std::string>& names) {
       std::vector<MediaName> objects;

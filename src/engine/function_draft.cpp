@@ -17,8 +17,9 @@ namespace {
 using sql::as;
 using sql::Node;
 
-constexpr std::array<std::string_view, 6> kLanguages = {"python",  "command",  "sql",
+constexpr std::array<std::string_view, 7> kLanguages = {"python",  "command",  "http", "sql",
                                                         "plpgsql", "internal", "c"};
+constexpr int kSupportedLanguages = 5;  // of them, from the first
 // Names of stubs are at most 63 bytes long, and begin with these.
 constexpr std::size_t kLongestName = 44;
 
@@ -61,17 +62,28 @@ class DraftReader {
       read_option(*as<PgQuery__DefElem>(item));
     }
     if (draft_.source.empty()) {
-      fail(ErrorCode::kUsage, 0, "the function has no AS",
-           signature.language == FunctionLanguage::kPython
-               ? "name its file and function: AS 'captions.py:caption'"
-               : "give the program and its arguments: AS 'wc -w {0}'");
+      fail(ErrorCode::kUsage, 0, "the function has no AS", source_hint());
     }
-    read_function_settings(draft_.settings, signature.language);
+    // Those of a service depend on which it is: check_service_function().
+    if (signature.language != FunctionLanguage::kHttp) {
+      read_function_settings(draft_.settings, signature.language);
+    }
     signature.id = function_id({signature.schema, signature.name}, signature.parameters);
     return std::move(draft_);
   }
 
  private:
+  const char* source_hint() const {
+    switch (draft_.signature.language) {
+      case FunctionLanguage::kPython:
+        return "name its file and function: AS 'captions.py:caption'";
+      case FunctionLanguage::kHttp:
+        return "name the service and its model: AS 'openai:chat/MODEL'";
+      default:
+        return "give the program and its arguments: AS 'wc -w {0}'";
+    }
+  }
+
   [[noreturn]] void fail(ErrorCode code, std::ptrdiff_t location, const std::string& what,
                          const std::string& hint = {}) const {
     throw statement_.error(code, std::max<std::ptrdiff_t>(location, 0), what, hint);
@@ -267,10 +279,14 @@ std::optional<FunctionDraft> read_function(const PgQuery__CreateFunctionStmt& cr
   if (language == "command") {
     return DraftReader(create, statement, FunctionLanguage::kCommand).read();
   }
+  if (language == "http") {
+    return DraftReader(create, statement, FunctionLanguage::kHttp).read();
+  }
   if (language == "sql" || language == "plpgsql") return std::nullopt;
   const std::string what = language.empty() ? "the function has no LANGUAGE"
                                             : fmt::format("LANGUAGE {} is not supported", language);
-  const std::vector<std::string> known(kLanguages.begin(), kLanguages.begin() + 4);
+  const std::vector<std::string> known(kLanguages.begin(),
+                                       kLanguages.begin() + kSupportedLanguages);
   const std::string meant = did_you_mean(language, known);
   throw statement.error(ErrorCode::kUnsupported, 0, what,
                         meant.empty() ? "there are: " + join(known, ", ") : meant);

@@ -223,14 +223,24 @@ std::string last_line(const std::string& text) {
 
 }  // namespace
 
+FunctionPools::FunctionPools(const Config& config, MediaStore& media,
+                             std::function<pg::Connection()> open)
+    : config_(config), media_(media), open_(std::move(open)) {}
+
 FunctionPools::~FunctionPools() = default;
+
+std::unique_ptr<FunctionPool> FunctionPools::make_pool(const UserFunction& function) {
+  if (function.signature.language != FunctionLanguage::kHttp) {
+    return std::make_unique<UserFunctionPool>(config_, media_, function);
+  }
+  if (!services_) services_ = std::make_unique<ServicePools>(config_, media_, open_);
+  return services_->make(function);
+}
 
 FunctionPool& FunctionPools::pool_for(const UserFunction& function) {
   const std::lock_guard lock(mutex_);
   Entry& entry = pools_[function.signature.id];
-  if (entry.pool == nullptr) {
-    entry = {function.version, std::make_unique<UserFunctionPool>(config_, media_, function)};
-  }
+  if (entry.pool == nullptr) entry = {function.version, make_pool(function)};
   return *entry.pool;
 }
 

@@ -1,4 +1,5 @@
-// FunctionPools: where the functions of users run: a pool of processes each.
+// FunctionPools: where the functions of users run: a pool of processes each, or of calls of a
+// service.
 //
 // Model    A pool is made when its function is first called, with the workers, limits and reach
 // that
@@ -12,6 +13,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -19,6 +21,7 @@
 
 #include "config/config.h"
 #include "engine/function_code.h"
+#include "engine/service_pools.h"
 #include "engine/user_function.h"
 #include "media/store.h"
 #include "workers/pool.h"
@@ -28,7 +31,8 @@ namespace coppice::engine {
 
 class FunctionPools {
  public:
-  FunctionPools(const Config& config, MediaStore& media) : config_(config), media_(media) {}
+  // `open` gives a session of the catalog's owner.
+  FunctionPools(const Config& config, MediaStore& media, std::function<pg::Connection()> open);
   ~FunctionPools();
 
   FunctionPool& pool_for(const UserFunction& function);
@@ -40,9 +44,13 @@ class FunctionPools {
     std::int64_t version;
     std::unique_ptr<FunctionPool> pool;
   };
+  std::unique_ptr<FunctionPool> make_pool(const UserFunction& function);
+
   const Config& config_;
   MediaStore& media_;
+  const std::function<pg::Connection()> open_;
   std::mutex mutex_;
+  std::unique_ptr<ServicePools> services_;  // what pools borrow: they go first
   std::map<std::string, Entry> pools_;
 };
 

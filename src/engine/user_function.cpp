@@ -16,7 +16,8 @@ constexpr std::array kTypes = {ValueType::kBoolean,    ValueType::kInteger,  Val
                                ValueType::kText,       ValueType::kJson,     ValueType::kImage,
                                ValueType::kVideo,      ValueType::kAudio,    ValueType::kDocument,
                                ValueType::kFloatArray, ValueType::kRealArray};
-constexpr std::array kLanguages = {FunctionLanguage::kPython, FunctionLanguage::kCommand};
+constexpr std::array kLanguages = {FunctionLanguage::kPython, FunctionLanguage::kCommand,
+                                   FunctionLanguage::kHttp};
 
 std::string volatility_word(Volatility volatility) {
   switch (volatility) {

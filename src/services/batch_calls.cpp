@@ -85,6 +85,9 @@ std::vector<Cell> BatchCalls::run(const std::stop_token& stop) {
     ready_what_is_due();
     const milliseconds wait = send_what_may_go();
     if (open_calls_ == 0) break;
+    if (!in_flight_.empty()) {
+      pool_.context_.limits.keep_alive(pool_.model_key_, pool_.settings_.limits);
+    }
     for (const HttpEnd& end : connections_.wait(wait)) finish(end);
   }
   return std::move(cells_);

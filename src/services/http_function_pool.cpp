@@ -38,8 +38,57 @@ struct Column {
   }
 };
 
-// Which call answers a row, where one does.
-constexpr std::size_t kNoCall = static_cast<std::size_t>(-1);
+// The rows of some calls in fragments, and the calls that answer them.
+class RowsToCalls {
+ public:
+  // With `once`, rows with equal arguments share a call.
+  RowsToCalls(BatchResult& results, bool once) : results_(results), once_(once) {}
+
+  const std::vector<Arguments>& calls() const { return calls_; }
+
+  // Fills in the rows of results[fragment] that need no call. `columns` outlives the calls.
+  void add(std::size_t fragment, const std::vector<Column>& columns, std::size_t row_count) {
+    for (std::size_t row = 0; row < row_count; ++row) {
+      Arguments arguments;
+      const CellFailure* failure = nullptr;
+      bool null = false;
+      for (const Column& column : columns) {
+        failure = column.failure(row);
+        if (failure != nullptr) break;
+        arguments.push_back(&column.value(row));
+        null |= arguments.back()->is_null();
+      }
+      if (failure != nullptr) {
+        results_[fragment][row] = *failure;
+      } else if (!null) {
+        rows_.push_back({fragment, row, call_for(std::move(arguments))});
+      }
+    }
+  }
+
+  void fill_in(const std::vector<Cell>& cells) {
+    for (const auto& [fragment, row, call] : rows_) results_[fragment][row] = cells[call];
+  }
+
+ private:
+  struct Row {
+    std::size_t fragment, row, call;
+  };
+
+  std::size_t call_for(Arguments arguments) {
+    const std::size_t next = calls_.size();
+    const std::size_t call =
+        once_ ? known_.try_emplace(digest_of(arguments), next).first->second : next;
+    if (call == next) calls_.push_back(std::move(arguments));
+    return call;
+  }
+
+  BatchResult& results_;
+  bool once_;
+  std::vector<Arguments> calls_;
+  std::vector<Row> rows_;
+  std::unordered_map<std::string, std::size_t> known_;
+};
 
 std::string model_key(const ServiceSource& source, const HttpSettings& settings) {
   if (!source.is_json()) return source.model + " at " + settings.base_url;
@@ -89,14 +138,11 @@ BatchResult HttpFunctionPool::evaluate_level(const std::vector<const Fragment*>&
   if (!inner.empty()) inner_results = evaluate_level(inner, batch, stop);
 
   BatchResult results(fragments.size(), std::vector<Cell>(batch.row_count));
-  std::vector<std::vector<std::size_t>> answered_by(fragments.size());
-  std::vector<Arguments> calls;
-  std::unordered_map<std::string, std::size_t> known;
+  RowsToCalls rows(results, function_.signature.volatility != Volatility::kVolatile);
   std::vector<std::vector<Column>> columns(fragments.size());
   std::size_t next_inner = 0;
   for (std::size_t f = 0; f < fragments.size(); ++f) {
     const Fragment& fragment = *fragments[f];
-    answered_by[f].assign(batch.row_count, kNoCall);
     if (fragment.is_argument()) {
       const auto& column = batch.arguments[static_cast<std::size_t>(fragment.argument)];
       results[f].assign(column.begin(), column.end());
@@ -111,32 +157,9 @@ BatchResult HttpFunctionPool::evaluate_level(const std::vector<const Fragment*>&
         column.cells = std::move(inner_results[next_inner++]);
       }
     }
-    for (std::size_t row = 0; row < batch.row_count; ++row) {
-      Arguments arguments;
-      const CellFailure* failure = nullptr;
-      bool null = false;
-      for (const Column& column : columns[f]) {
-        if (failure == nullptr) failure = column.failure(row);
-        if (failure != nullptr) break;
-        arguments.push_back(&column.value(row));
-        null |= arguments.back()->is_null();
-      }
-      if (failure != nullptr) results[f][row] = *failure;
-      if (failure != nullptr || null) continue;
-      std::size_t call = calls.size();
-      if (function_.signature.volatility != Volatility::kVolatile) {
-        call = known.try_emplace(digest_of(arguments), call).first->second;
-      }
-      if (call == calls.size()) calls.push_back(std::move(arguments));
-      answered_by[f][row] = call;
-    }
+    rows.add(f, columns[f], batch.row_count);
   }
-  const std::vector<Cell> cells = make_calls(calls, stop);
-  for (std::size_t f = 0; f < fragments.size(); ++f) {
-    for (std::size_t row = 0; row < batch.row_count; ++row) {
-      if (answered_by[f][row] != kNoCall) results[f][row] = cells[answered_by[f][row]];
-    }
-  }
+  rows.fill_in(make_calls(rows.calls(), stop));
   return results;
 }
 

@@ -34,6 +34,7 @@ class LocalLimits final : public SharedLimits {
                                                 double tokens) override;
   void give_back(const std::string& key, double tokens_more) override;
   void note(const std::string& key, const LearnedLimits& learned) override;
+  void keep_alive(const std::string&, const RateLimits&) override {}
   void rest(const std::string&) override {}
 
  private:

@@ -46,8 +46,10 @@ class SharedLimits {
                                                         double tokens) = 0;
   // A call has ended: its slot is free, and it cost `tokens_more` than was taken (or less).
   virtual void give_back(const std::string& key, double tokens_more) = 0;
+  // Calls of this caller are still in flight. Called about once a second.
+  virtual void keep_alive(const std::string& key, const RateLimits& limits) = 0;
   virtual void note(const std::string& key, const LearnedLimits& learned) = 0;
-  // Nothing is in flight for now: slots and what was taken ahead may go to others.
+  // This caller has nothing in flight for now: slots and what was taken ahead may go to others.
   virtual void rest(const std::string& key) = 0;
 };
 

@@ -10,6 +10,8 @@ std::string_view language_name(FunctionLanguage language) {
       return "python";
     case FunctionLanguage::kCommand:
       return "command";
+    case FunctionLanguage::kHttp:
+      return "http";
   }
   return "built-in";
 }

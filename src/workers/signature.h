@@ -19,7 +19,7 @@ enum class Volatility { kImmutable, kStable, kVolatile };
 
 // Who runs a function: coppice-media, or a place of its own. Calls of two places never share a
 // fragment.
-enum class FunctionLanguage { kBuiltin, kPython, kCommand };
+enum class FunctionLanguage { kBuiltin, kPython, kCommand, kHttp };
 std::string_view language_name(FunctionLanguage language);  // "built-in", "python", …
 
 struct Parameter {

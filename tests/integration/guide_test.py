@@ -4,7 +4,7 @@ own, page by page, and must print what the page shows; their ```sql blocks must 
 
 In a page "…" alone on a line stands for any lines, within a line for any text. `$ ` begins a
 command, `> ` continues it. The media of tests/support/make_media.py lie in the folder media, and
-are what http://pictures.example/ serves.
+are what http://pictures.example/ serves; the service of tests/support/model_service.py is OpenAI.
 """
 
 import os
@@ -19,6 +19,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support import coppice, tap  # noqa: E402
 from support.coppice import Home  # noqa: E402
 from support.file_server import FileServer  # noqa: E402
+from support.model_service import ModelService  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs/guide").glob("*.md"))]
@@ -64,6 +65,9 @@ class Pages(unittest.TestCase):
         server.serve_folder(home.work / "media")
         environment["http_proxy"] = server.url("")
         text = page.read_text()
+        if "LANGUAGE http" in text:
+            environment["COPPICE_SERVICES_OPENAI_BASE_URL"] = ModelService.start(self).url
+            environment["no_proxy"] = "127.0.0.1"
         if "$ coppice init" not in text:
             home.run("init")
         blocks = BLOCK.findall(text)
