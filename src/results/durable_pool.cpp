@@ -150,9 +150,8 @@ void DurablePool::make(const Calls& calls, const Fragment& fragment, const Batch
   const double each = seconds / static_cast<double>(calls.size());
   keep(calls, each);
   reach_crash_point("results.piece_kept");
-  // No smaller than at first: the pool behind needs some to keep its workers busy.
-  piece_calls_ = std::clamp(static_cast<std::size_t>(kPieceSeconds / std::max(each, 1e-6)),
-                            kPieceCalls, kMostPieceCalls);
+  const auto fitting = static_cast<std::size_t>(kPieceSeconds / std::max(each, 1e-6));
+  piece_calls_ = std::clamp(fitting, least_calls(), std::max(least_calls(), kMostPieceCalls));
 }
 
 void DurablePool::keep(const Calls& calls, double seconds) {

@@ -10,7 +10,10 @@
 // Source   docs/formats/durable_results.md
 #pragma once
 
+#include <algorithm>
 #include <functional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "results/result_store.h"
@@ -18,11 +21,13 @@
 
 namespace coppice {
 
-inline constexpr std::size_t kPieceCalls = 64;  // at first; then as many as take kPieceSeconds
+inline constexpr std::size_t kPieceCalls = 64;  // at least; then as many as take kPieceSeconds
 inline constexpr double kPieceSeconds = 1.0;
 
 struct DurableOptions {
   DurableFunction function;
+  // How many calls the pool behind needs at one time to keep its workers busy.
+  std::size_t calls_at_once = kPieceCalls;
   // Calls that are made anyway, and replace what is kept: somebody asked to recompute.
   std::function<bool()> ask_again;
   // Makes media durable before results that name them are kept.
@@ -33,7 +38,7 @@ class DurablePool final : public FunctionPool {
  public:
   // `pool` and `store` are borrowed.
   DurablePool(FunctionPool& pool, ResultStore& store, DurableOptions options)
-      : pool_(pool), store_(store), options_(std::move(options)) {}
+      : pool_(pool), store_(store), options_(std::move(options)), piece_calls_(least_calls()) {}
 
   // Every fragment is a call of the function over argument columns.
   BatchResult evaluate(const std::vector<Fragment>& fragments, const Batch& batch,
@@ -51,12 +56,13 @@ class DurablePool final : public FunctionPool {
             const std::stop_token& stop);
   void keep(const Calls& calls, double seconds);
   void look_up(const Calls& calls);
+  std::size_t least_calls() const { return std::max(kPieceCalls, options_.calls_at_once); }
   bool asks_again() const { return options_.ask_again && options_.ask_again(); }
 
   FunctionPool& pool_;
   ResultStore& store_;
   DurableOptions options_;
-  std::size_t piece_calls_ = kPieceCalls;
+  std::size_t piece_calls_;
 };
 
 }  // namespace coppice
