@@ -35,6 +35,7 @@ class FunctionBenchmark(HomeBenchmark):
 
     function = ""
     settings = ""
+    warm = "SELECT sum(x) FROM (SELECT called(n) AS x FROM numbers WHERE n <= 4) s;"
 
     def prepare(self):
         super().prepare()
@@ -45,6 +46,7 @@ class FunctionBenchmark(HomeBenchmark):
             f"CREATE TABLE numbers (n bigint PRIMARY KEY);"
             f"INSERT INTO numbers SELECT generate_series(1, {self.size})"
         )
+        self.home.sql(self.warm)
 
     def seconds_of(self, script):
         begin = time.monotonic()
@@ -53,10 +55,9 @@ class FunctionBenchmark(HomeBenchmark):
 
     def call_seconds(self):
         """Of calls for all rows, without starting workers: they are warm in the second statement."""
-        warm = "SELECT sum(x) FROM (SELECT called(n) AS x FROM numbers WHERE n <= 4) s;"
         query = "SELECT sum(x) FROM (SELECT called(n) AS x FROM numbers) s;"
-        without, _ = self.seconds_of(warm)
-        with_calls, values = self.seconds_of(warm + query)
+        without, _ = self.seconds_of(self.warm)
+        with_calls, values = self.seconds_of(self.warm + query)
         self.expect(str(self.size * (self.size + 1) // 2 + self.size) in values, True, "the sum")
         return max(with_calls - without, 1e-9)
 
