@@ -23,7 +23,7 @@ void FrameReader::open_decoder() {
   }
   limits_.check_pixels(stream_->codecpar->width, stream_->codecpar->height);
   // What is not asked for is not even given to a key frame decoder, so threads have nothing to do.
-  decoder_ = demuxer_.open_decoder(stream_, wanted_ == Wanted::kKeyFrames ? 1 : limits_.threads);
+  decoder_ = demuxer_.open_decoder(stream_, wanted_ == Wanted::kAll ? limits_.threads : 1);
   if (wanted_ == Wanted::kKeyFrames) decoder_->skip_frame = AVDISCARD_NONKEY;
   drained_ = false;
   fresh_ = true;

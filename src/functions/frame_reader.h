@@ -19,7 +19,8 @@ namespace coppice::functions {
 
 class FrameReader {
  public:
-  enum class Wanted { kAll, kKeyFrames };
+  // kAllInOrder: without threads, for what is coded again.
+  enum class Wanted { kAll, kAllInOrder, kKeyFrames };
   FrameReader(const std::filesystem::path& file, const Limits& limits,
               Wanted wanted = Wanted::kAll);
 

@@ -8,7 +8,7 @@
 namespace coppice::functions {
 
 PartWriter::PartWriter(const std::filesystem::path& file, const Limits& limits)
-    : frames_(file, limits), sound_(file, limits) {}
+    : frames_(file, limits, FrameReader::Wanted::kAllInOrder), sound_(file, limits) {}
 
 // When the first frame is shown, on the clock of the file.
 double PartWriter::clock_offset() const {

@@ -18,7 +18,7 @@ extern "C" {
 namespace coppice::functions {
 namespace {
 
-constexpr int kEncoderThreads = 2;
+constexpr int kEncoderThreads = 1;  // the same bytes on every machine, however busy it is
 constexpr int kSoundBitRate = 160'000;
 
 struct FreeFifo {

@@ -2,7 +2,7 @@
 //
 // Model    Frames are 8-bit 4:2:0 with even sides (an odd last row or column is cut), at constant
 //          quality; samples follow one another without gaps from the first one's time on. The same
-//          input gives the same bytes: the encoder always runs with two threads.
+//          input gives the same bytes: the encoders run with one thread each.
 // Units    Times of frames are ticks of the frames' time base, of samples seconds, both from the
 //          start of the movie.
 // Errors   FunctionFailure "decode" when there is no frame at all, "unsupported"; Error{kDiskFull}.
