@@ -121,7 +121,12 @@ std::string EngineSelect::source_text(sql::Arena& arena, const PgQuery__SelectSt
   std::vector<Node*> targets;
   for (const std::string& text : targets_) {
     const sql::Statement parsed = sql::parse_expression(text);
-    targets.push_back(sql::make::target(arena, sql::clone(arena, parsed.node())));
+    // To PostgreSQL n::text and n[1] are called n, and ORDER BY n would mean them.
+    const bool hides_column =
+        select.n_sort_clause > 0 && as<PgQuery__ColumnRef>(parsed.node()) == nullptr;
+    const std::string name =
+        hides_column ? fmt::format("coppice_target_{}", targets.size()) : std::string();
+    targets.push_back(sql::make::target(arena, sql::clone(arena, parsed.node()), name));
   }
   if (targets.empty()) {
     targets.push_back(sql::make::target(arena, sql::make::integer_constant(arena, 1)));

@@ -105,10 +105,11 @@ void Lowering::lower(PgQuery__SelectStmt& select, const Ctes& outer) {
     }
     return;
   }
+  // First: whether a subquery can be merged depends on what GROUP BY 1 means.
+  resolve_group(select, scope_with(select, ctes), arena_);
   lower_from(select, ctes);
   if (!has_calls(select)) return;
   const Scope scope = scope_with(select, ctes);
-  resolve_group(select, scope, arena_);
   if (has_calls(select.where_clause) && needs_whole_rows(select)) {
     keep_rows(split_condition(select, scope, arena_), ctes);
   }
