@@ -34,8 +34,7 @@ TEST(CommandLine, EveryVerbHasAFunctionAnExampleAndADescribedOption) {
 
 TEST(CommandLine, WhateverDestroysCanBeTriedAndConfirmedBeforehand) {
   for (const char* name :
-       {"revert", "prune", "apply", "snapshot drop", "jobs discard", "media gc",
-        "results prune"}) {
+       {"revert", "prune", "apply", "snapshot drop", "jobs discard", "media gc", "results prune"}) {
     std::set<std::string_view> options;
     for (const Option& option : find_verb(name)->options) options.insert(option.name);
     EXPECT_TRUE(options.contains("--yes") && options.contains("--dry-run")) << name;
