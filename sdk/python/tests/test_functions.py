@@ -105,6 +105,15 @@ class Calls(unittest.TestCase):
         with self.assertRaisesRegex(Failure, "cannot be called with 1 argument"):
             call(lambda a, b: a, [(1,)], "bigint -> bigint")
 
+    def test_no_folder_is_left_behind(self):
+        with tempfile.TemporaryDirectory() as folder:
+            before, tempfile.tempdir = tempfile.tempdir, folder
+            try:
+                call(lambda n: n, [(1,)], "bigint -> bigint")
+            finally:
+                tempfile.tempdir = before
+            self.assertEqual(list(pathlib.Path(folder).iterdir()), [])
+
     def test_sys_exit_is_a_failure(self):
         self.assertEqual(kinds(call(lambda: sys.exit(1), [()], "-> bigint")), ["exception"])
 

@@ -11,6 +11,7 @@ Failure in its place.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import os
@@ -60,6 +61,8 @@ def call(target: Callable[..., Any], rows: Iterable[Sequence[Any]], types: str,
         return cells
     finally:
         tempfile.tempdir = before
+        with contextlib.suppress(OSError):  # it holds media that are results
+            os.rmdir(scratch)
 
 
 def _types(text: str) -> tuple[tuple[str, ...], str]:
