@@ -72,7 +72,7 @@ TEST_F(SharedLimitsTest, WithoutALimitCallsAreAlmostFree) {
   HomeLimits limits = process();
   const int calls = calls_within(limits, {0, 0, 64}, milliseconds(500), 100);
   EXPECT_GT(calls, 10'000);
-  EXPECT_LT(limits.round_trips(), 10);
+  EXPECT_LT(limits.round_trips(), 10 + calls / 50'000);  // a block has 100,000
 }
 
 TEST_F(SharedLimitsTest, TokensThatWereOwedArePaidByBoth) {

@@ -87,8 +87,8 @@ Operand paste(const Call& call) {
   constexpr std::int64_t kFarthest = 1'000'000;
   const std::int64_t left = call.integer(2);
   const std::int64_t top = call.integer(3);
-  if (std::max(std::abs(left), std::abs(top)) > kFarthest || left == INT64_MIN ||
-      top == INT64_MIN) {
+  const auto is_far = [](std::int64_t offset) { return offset < -kFarthest || offset > kFarthest; };
+  if (is_far(left) || is_far(top)) {
     throw FunctionFailure(
         "range", fmt::format("({}, {}) is farther away than {} pixels", left, top, kFarthest));
   }

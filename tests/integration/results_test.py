@@ -85,6 +85,8 @@ class Service:
 
 
 class Results(coppice.TestCase):
+    private = True  # its server is killed
+
     def setUp(self):
         self.service = Service()
         self.addCleanup(self.service.close)
@@ -308,14 +310,19 @@ class RandomKills(Results):
         except ProcessLookupError:
             pass
 
-    def run_once(self, statement, victim=None):
+    def run_once(self, statement, most_kills=0):
+        """Until it ends, or is killed, or the server is. A worker's death it survives."""
         self.running = self.home.start("sql", statement)
-        if victim:
+        while self.kills < most_kills:
             try:
                 self.running.wait(self.chance.uniform(0.2, 1.0))
+                break
             except coppice.subprocess.TimeoutExpired:
+                victim = self.chance.choice(["program", "worker", "worker", "server"])
                 self.kill(victim)
                 self.kills += 1
+                if victim != "worker":
+                    break
         _, errors = self.running.communicate(timeout=300)
         return self.running.returncode, errors
 
@@ -330,11 +337,9 @@ class RandomKills(Results):
                       f"INSERT INTO t SELECT generate_series(1, {rows})")  # fmt: skip
         statement = self.STATEMENT.format(self.service.url)
         with self.subTest(seed=seed):
-            done = False
-            while self.kills < kills and not done:
-                victim = self.chance.choice(["program", "worker", "server"])
-                done = self.run_once(statement, victim)[0] == 0
-            for _ in range(3):  # a worker's death costs a row, and the statement is given again
+            while self.kills < kills and self.run_once(statement, kills)[0] != 0:
+                pass
+            for _ in range(3):  # a worker's death may cost a row: the statement is given again
                 code, errors = self.run_once(statement)
                 if code == 0:
                     break
