@@ -229,18 +229,6 @@ class DraftReader {
   FunctionDraft draft_;
 };
 
-std::string volatility_words(Volatility volatility) {
-  switch (volatility) {
-    case Volatility::kImmutable:
-      return "IMMUTABLE";
-    case Volatility::kStable:
-      return "STABLE";
-    case Volatility::kVolatile:
-      return "VOLATILE";
-  }
-  return "VOLATILE";
-}
-
 std::string parameter_list(const Signature& signature, bool with_defaults) {
   std::vector<std::string> items;
   for (const Parameter& parameter : signature.parameters) {
@@ -252,6 +240,18 @@ std::string parameter_list(const Signature& signature, bool with_defaults) {
 }
 
 }  // namespace
+
+std::string volatility_words(Volatility volatility) {
+  switch (volatility) {
+    case Volatility::kImmutable:
+      return "IMMUTABLE";
+    case Volatility::kStable:
+      return "STABLE";
+    case Volatility::kVolatile:
+      return "VOLATILE";
+  }
+  return "VOLATILE";
+}
 
 std::string function_language(const PgQuery__CreateFunctionStmt& create) {
   for (Node* const item : sql::nodes(create.n_options, create.options)) {

@@ -33,6 +33,9 @@ std::optional<FunctionDraft> read_function(const PgQuery__CreateFunctionStmt& cr
 // The type that workers take for one that type_text() writes: bigint for integer; nullopt: none.
 std::optional<ValueType> worker_type(std::string type);
 
+// "IMMUTABLE", "STABLE", "VOLATILE".
+std::string volatility_words(Volatility volatility);
+
 // As SQL that read_function() reads.
 std::string create_function_text(const FunctionDraft& draft);
 // "caption(picture image, lang text)": as DROP and COMMENT name it.

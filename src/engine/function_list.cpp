@@ -5,24 +5,13 @@
 #include "base/text.h"
 #include "engine/emit.h"
 #include "engine/function_code.h"
+#include "engine/function_draft.h"
 #include "engine/function_use.h"
 #include "exec/functions.h"
 #include "workers/signature.h"
 
 namespace coppice::engine {
 namespace {
-
-std::string volatility_name(Volatility volatility) {
-  switch (volatility) {
-    case Volatility::kImmutable:
-      return "IMMUTABLE";
-    case Volatility::kStable:
-      return "STABLE";
-    case Volatility::kVolatile:
-      return "VOLATILE";
-  }
-  return "VOLATILE";
-}
 
 // What is stale about it: nullopt when nothing is.
 std::optional<std::string> state_of(const UserFunction& function,
@@ -43,7 +32,7 @@ void list_function(RowsOut& rows, const Signature& signature,
                    const std::optional<std::string>& source,
                    const std::optional<std::string>& state) {
   rows.row({exec::printed_signature(signature), sql_type_name(signature.result),
-            volatility_name(signature.volatility), std::string(language_name(signature.language)),
+            volatility_words(signature.volatility), std::string(language_name(signature.language)),
             version, source, state, signature.summary});
 }
 
