@@ -22,6 +22,8 @@ TEST(Error, CodesMapToTheDocumentedExitCodes) {
   EXPECT_EQ(exit_code(ErrorCode::kRefused), 5);
   EXPECT_EQ(exit_code(ErrorCode::kIntegrity), 6);
   EXPECT_EQ(exit_code(ErrorCode::kInterrupted), 130);
+  EXPECT_EQ(exit_code(ErrorCode::kPaused), 3);
+  EXPECT_EQ(exit_code(ErrorCode::kCancelled), 130);
   EXPECT_EQ(exit_code(ErrorCode::kInternal), 1);
   EXPECT_EQ(code_name(ErrorCode::kAlreadyExists), "already_exists");
 }

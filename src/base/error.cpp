@@ -32,6 +32,8 @@ constexpr CodeFacts kCodes[] = {
     {ErrorCode::kIntegrity, "integrity", 6},
     {ErrorCode::kNewerFormat, "newer_format", 1},
     {ErrorCode::kInterrupted, "interrupted", 130},
+    {ErrorCode::kPaused, "paused", 3},
+    {ErrorCode::kCancelled, "cancelled", 130},
     {ErrorCode::kPartlyDone, "partly_done", 3},
     {ErrorCode::kIo, "io", 1},
     {ErrorCode::kInternal, "internal", 1},

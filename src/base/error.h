@@ -30,6 +30,8 @@ enum class ErrorCode {
   kIntegrity,      // a checksum or root does not match
   kNewerFormat,    // written by a newer Coppice
   kInterrupted,    // a stop was asked for
+  kPaused,         // stopped cleanly to go on later: by request, or a budget is spent
+  kCancelled,      // given up by request while it ran; nothing of it is left
   kPartlyDone,     // some of the work was done, the message says how much
   kIo,             // the operating system refused a call
   kInternal,       // a defect in Coppice itself

@@ -79,8 +79,10 @@ PublishResult OperationLog::publish(const Operation& operation, const RowCounts&
 void OperationLog::fail(const Operation& operation, std::string_view state,
                         std::string_view message) {
   connection_.exec_cached(
-      "UPDATE coppice.operations SET state = $3, message = $4, ended_at = clock_timestamp() "
-      "WHERE tree_id = $1 AND op_id = $2 AND state IN ('running', 'interrupted')",
+      fmt::format("UPDATE coppice.operations SET state = $3, message = $4, asked = NULL, "
+                  "ended_at = clock_timestamp() "
+                  "WHERE tree_id = $1 AND op_id = $2 AND state IN ({})",
+                  kOpenStates),
       {text_of(operation.tree_id), text_of(operation.op_id), std::string(state),
        cut_statement(message)});
 }
@@ -90,6 +92,26 @@ void OperationLog::set_progress(const Operation& operation, std::int64_t done, s
       "UPDATE coppice.operations SET progress_done = $3, progress_total = $4 "
       "WHERE tree_id = $1 AND op_id = $2",
       {text_of(operation.tree_id), text_of(operation.op_id), text_of(done), text_of(total)});
+}
+
+std::optional<WaitingOperation> OperationLog::take_up(std::int64_t tree_id, std::int64_t op_id,
+                                                      bool unless_paused) {
+  const pg::Result taken = connection_.exec_cached(
+      fmt::format("UPDATE coppice.operations o SET state = 'running', ended_at = NULL, "
+                  "message = NULL, asked = NULL, asked_by = NULL, backend_pid = a.pid, "
+                  "backend_start = a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a "
+                  "WHERE o.tree_id = $1 AND o.op_id = $2 AND o.state IN ({}) "
+                  "RETURNING o.table_id, o.kind, coalesce(o.detail, '{{}}')",
+                  unless_paused ? "'interrupted'" : kWaitingStates),
+      {text_of(tree_id), text_of(op_id)});
+  if (taken.rows() == 0) return std::nullopt;
+  WaitingOperation waiting;
+  waiting.operation.tree_id = tree_id;
+  waiting.operation.op_id = op_id;
+  waiting.operation.table_id = taken.is_null(0, 0) ? 0 : taken.integer(0, 0);
+  waiting.kind = taken.text(0, 1);
+  waiting.detail = taken.text(0, 2);
+  return waiting;
 }
 
 int OperationLog::settle_abandoned() {

@@ -2,7 +2,8 @@
 //
 // Model    begin() draws an id from the tree and lists the operation as running; publish() gives it
 //          a version in the transaction that holds its rows; fail() says how it ended otherwise.
-//          An operation whose backend is gone is interrupted; settle_abandoned() says so.
+//          An operation whose backend is gone is interrupted; settle_abandoned() says so. One that
+//          is interrupted or paused waits: take_up() gives it to this session, or to nobody.
 // Errors   begin: kNotFound when the table was dropped. publish: SchemaChanged when the table was
 //          altered since begin, kNotFound when it was dropped.
 #pragma once
@@ -43,6 +44,18 @@ struct PublishResult {
   std::int64_t seen_version = 0;             // with concurrent_ops: the version that has them all
 };
 
+// States of operations that may still be published, and of those that wait to be gone on with: for
+// SQL, state IN (…).
+inline constexpr std::string_view kOpenStates = "'running', 'interrupted', 'paused'";
+inline constexpr std::string_view kWaitingStates = "'interrupted', 'paused'";
+
+// What a waiting operation keeps.
+struct WaitingOperation {
+  Operation operation;
+  std::string kind;
+  std::string detail;  // JSON
+};
+
 // The tree's schema moved on since the operation was planned: plan again.
 class SchemaChanged : public Error {
  public:
@@ -61,6 +74,10 @@ class OperationLog {
                         bool changes_schema);
   void fail(const Operation& operation, std::string_view state, std::string_view message);
   void set_progress(const Operation& operation, std::int64_t done, std::int64_t total);
+  // Makes a waiting operation this session's, and running. nullopt: it does not wait, or not any
+  // more. With `unless_paused` only an interrupted one.
+  std::optional<WaitingOperation> take_up(std::int64_t tree_id, std::int64_t op_id,
+                                          bool unless_paused = false);
   // Marks running operations of dead backends as interrupted; how many there were.
   int settle_abandoned();
 

@@ -60,11 +60,147 @@ CREATE TABLE coppice.results (
   value       bytea NOT NULL,       -- as the worker protocol packs it
   media       text,                 -- the object that the value names, kept as long as this row
   seconds     double precision NOT NULL,  -- what the call took
+  money       numeric NOT NULL DEFAULT 0, -- what it cost, by the prices of then
   made_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
   used_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
   hits        bigint NOT NULL DEFAULT 0   -- calls that it saved
 );
 CREATE INDEX results_function ON coppice.results (function_id, code);
+
+-- What calls of users' functions have cost: docs/formats/spending.md.
+CREATE TABLE coppice.spending (
+  operation   text NOT NULL,        -- '12-5'; or 'query', 'estimate': work that is no operation
+  function_id text NOT NULL,
+  day         date NOT NULL,        -- UTC
+  calls       bigint NOT NULL,      -- that gave a value
+  failures    bigint NOT NULL,      -- that did not
+  kept        bigint NOT NULL,      -- that need not be made: their results were kept
+  requests    bigint NOT NULL,      -- sent, with every attempt
+  tokens_in   bigint NOT NULL,
+  tokens_out  bigint NOT NULL,
+  money       numeric NOT NULL,
+  seconds     double precision NOT NULL,  -- of all calls, each by itself
+  begun_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+  ended_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (operation, function_id, day)
+);
+-- Its sums, for budgets: 'home', 'day 2026-11-22', 'function public.ask(text)', 'operation 12-5'.
+CREATE TABLE coppice.spent (
+  scope text PRIMARY KEY,
+  money numeric NOT NULL
+);
+-- What processes have set aside for calls that they make, or are about to. It holds as long as the
+-- session that wrote it; after a crash of the server nothing is under way.
+CREATE UNLOGGED TABLE coppice.budget_holds (
+  holder        text NOT NULL,      -- a process
+  function_id   text NOT NULL,
+  operation     text NOT NULL,
+  money         numeric NOT NULL,
+  backend_pid   integer NOT NULL,
+  backend_start timestamptz NOT NULL,
+  PRIMARY KEY (holder, function_id)
+);
+-- What an operation may cost; NULL: as much as it does.
+ALTER TABLE coppice.operations ADD COLUMN budget numeric;
+
+-- Adds to what was spent, and says how much of what was set aside is still needed.
+CREATE FUNCTION coppice.settle_spending(
+  in_holder text, in_operation text, in_function text, in_calls bigint, in_failures bigint,
+  in_kept bigint, in_requests bigint, in_tokens_in bigint, in_tokens_out bigint, in_money numeric,
+  in_seconds double precision, in_hold numeric)
+RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  today date := (clock_timestamp() AT TIME ZONE 'UTC')::date;
+  part text;
+BEGIN
+  IF in_money <> 0 THEN
+    FOREACH part IN ARRAY array['home', 'day ' || today, 'function ' || in_function,
+                                'operation ' || in_operation] LOOP
+      INSERT INTO coppice.spent AS s VALUES (part, in_money)
+        ON CONFLICT (scope) DO UPDATE SET money = s.money + excluded.money;
+    END LOOP;
+  END IF;
+  INSERT INTO coppice.spending AS s (operation, function_id, day, calls, failures, kept, requests,
+                                     tokens_in, tokens_out, money, seconds)
+    VALUES (in_operation, in_function, today, in_calls, in_failures, in_kept, in_requests,
+            in_tokens_in, in_tokens_out, in_money, in_seconds)
+    ON CONFLICT (operation, function_id, day) DO UPDATE
+      SET calls = s.calls + excluded.calls, failures = s.failures + excluded.failures,
+          kept = s.kept + excluded.kept, requests = s.requests + excluded.requests,
+          tokens_in = s.tokens_in + excluded.tokens_in,
+          tokens_out = s.tokens_out + excluded.tokens_out, money = s.money + excluded.money,
+          seconds = s.seconds + excluded.seconds, ended_at = excluded.ended_at;
+  IF in_hold = 0 THEN
+    DELETE FROM coppice.budget_holds h WHERE h.holder = in_holder AND h.function_id = in_function;
+  ELSE
+    UPDATE coppice.budget_holds h SET money = in_hold
+      WHERE h.holder = in_holder AND h.function_id = in_function;
+  END IF;
+END
+$$;
+
+-- Sets money aside for the calls of a process: what it has in flight and `in_each` more at least,
+-- `in_wanted` in all at most. granted 0: no budget has room for another call; then `is_full` says
+-- that it will not have while nothing is raised, and scope, cap and spent, of which budget that is.
+-- Else others hold what is left. NULL caps are none.
+CREATE FUNCTION coppice.reserve_budget(
+  in_holder text, in_operation text, in_function text, in_function_cap numeric,
+  in_home_cap numeric, in_day_cap numeric, in_in_flight numeric, in_each numeric,
+  in_wanted numeric,
+  OUT granted numeric, OUT is_full boolean, OUT scope text, OUT cap numeric, OUT spent numeric)
+LANGUAGE plpgsql AS $$
+DECLARE
+  operation_cap numeric;
+  own_pid integer := pg_backend_pid();
+  own_start timestamptz := (SELECT a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a);
+  budget record;
+  others numeric;
+BEGIN
+  -- One process at a time asks.
+  INSERT INTO coppice.spent VALUES ('home', 0) ON CONFLICT DO NOTHING;
+  PERFORM FROM coppice.spent s WHERE s.scope = 'home' FOR UPDATE;
+  DELETE FROM coppice.budget_holds h WHERE NOT EXISTS (
+    SELECT FROM pg_stat_get_activity(h.backend_pid) a WHERE a.backend_start = h.backend_start);
+  IF in_operation ~ '^\d+-\d+$' THEN
+    SELECT o.budget INTO operation_cap FROM coppice.operations o
+      WHERE o.tree_id = split_part(in_operation, '-', 1)::bigint
+        AND o.op_id = split_part(in_operation, '-', 2)::bigint;
+  END IF;
+  granted := in_wanted;
+  is_full := false;
+  FOR budget IN
+    SELECT b.name, b.most, coalesce((SELECT s.money FROM coppice.spent s WHERE s.scope = b.name), 0)
+      AS used, b.kind
+    FROM (VALUES ('operation ' || in_operation, operation_cap, 'operation'),
+                 ('function ' || in_function, in_function_cap, 'function'),
+                 ('day ' || (clock_timestamp() AT TIME ZONE 'UTC')::date, in_day_cap, 'home'),
+                 ('home', in_home_cap, 'home')) AS b(name, most, kind)
+    WHERE b.most IS NOT NULL
+  LOOP
+    SELECT coalesce(sum(h.money), 0) INTO others FROM coppice.budget_holds h
+      WHERE NOT (h.holder = in_holder AND h.function_id = in_function)
+        AND CASE budget.kind WHEN 'operation' THEN h.operation = in_operation
+            WHEN 'function' THEN h.function_id = in_function ELSE true END;
+    granted := least(granted, budget.most - budget.used - others);
+    IF budget.most - budget.used < in_each AND NOT is_full THEN
+      is_full := true;
+      scope := budget.name;
+      cap := budget.most;
+      spent := budget.used;
+    END IF;
+  END LOOP;
+  IF is_full OR granted < in_in_flight + in_each THEN granted := 0; END IF;
+  IF granted = 0 AND in_in_flight = 0 THEN
+    DELETE FROM coppice.budget_holds h WHERE h.holder = in_holder AND h.function_id = in_function;
+    RETURN;
+  END IF;
+  INSERT INTO coppice.budget_holds AS h
+    VALUES (in_holder, in_function, in_operation, greatest(granted, in_in_flight), own_pid, own_start)
+    ON CONFLICT (holder, function_id) DO UPDATE
+      SET operation = excluded.operation, money = excluded.money,
+          backend_pid = excluded.backend_pid, backend_start = excluded.backend_start;
+END
+$$;
 
 -- How much may be sent to a model of a service, by all processes of the home. Nothing of it is worth
 -- a disk's wait, and after a crash the buckets are full and nothing is in flight.
@@ -188,3 +324,73 @@ RETURNS void LANGUAGE sql AS $$
         tokens_level = l.tokens_level + in_tokens_left
     WHERE l.model = in_model
 $$;
+
+-- An operation may be paused: what it has done stays, and nobody goes on with it but on request.
+ALTER TABLE coppice.operations DROP CONSTRAINT operations_state_check;
+ALTER TABLE coppice.operations ADD CONSTRAINT operations_state_check CHECK (state IN
+  ('running', 'published', 'empty', 'failed', 'interrupted', 'paused', 'conflict', 'discarded',
+   'cancelled'));
+DROP INDEX coppice.operations_open;
+CREATE INDEX operations_open ON coppice.operations (tree_id, op_id)
+  WHERE state IN ('running', 'interrupted', 'paused');
+-- What another process asks the one that runs it for: 'pause' or 'cancel', and who.
+ALTER TABLE coppice.operations
+  ADD COLUMN asked text CHECK (asked IN ('pause', 'cancel')), ADD COLUMN asked_by text;
+
+-- As in format 1, but paused operations are open, and one that is to be cancelled is not published.
+CREATE OR REPLACE FUNCTION coppice.publish(
+  in_tree bigint, in_op bigint, in_schema_version bigint, in_seen_version bigint,
+  in_check_rows boolean, in_inserted bigint, in_updated bigint, in_deleted bigint,
+  in_errors bigint, in_changes_schema boolean,
+  OUT version bigint, OUT concurrent_ops bigint[])
+LANGUAGE plpgsql AS $$
+DECLARE
+  tree coppice.trees;
+  moment timestamptz;
+  request text;
+BEGIN
+  SELECT * INTO tree FROM coppice.trees t WHERE t.tree_id = in_tree FOR UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'the table was dropped meanwhile' USING ERRCODE = 'CP002';
+  END IF;
+  IF tree.schema_version <> in_schema_version THEN
+    RAISE EXCEPTION 'the table was altered meanwhile' USING ERRCODE = 'CP001';
+  END IF;
+  IF in_check_rows AND tree.version > in_seen_version THEN
+    SELECT array_agg(o.op_id) INTO concurrent_ops
+    FROM coppice.versions v JOIN coppice.operations o USING (tree_id, op_id)
+    WHERE v.tree_id = in_tree AND v.version > in_seen_version AND o.rows_updated > 0;
+    IF concurrent_ops IS NOT NULL THEN
+      version := tree.version;  -- what the caller has seen when it has looked at those rows
+      RETURN;
+    END IF;
+  END IF;
+  -- Who asks to cancel locks this row: the request comes before the version, or too late.
+  SELECT o.asked INTO request FROM coppice.operations o
+    WHERE o.tree_id = in_tree AND o.op_id = in_op FOR UPDATE;
+  IF request = 'cancel' THEN
+    RAISE EXCEPTION 'the operation was cancelled' USING ERRCODE = 'query_canceled';
+  END IF;
+  IF in_inserted + in_updated + in_deleted = 0 AND NOT in_changes_schema THEN
+    UPDATE coppice.operations o SET state = 'empty', ended_at = clock_timestamp(), stage_name = NULL
+    WHERE o.tree_id = in_tree AND o.op_id = in_op;
+    RETURN;
+  END IF;
+  version := tree.version + 1;
+  moment := greatest(clock_timestamp(), tree.published_at + interval '1 microsecond');
+  INSERT INTO coppice.versions
+  SELECT in_tree, publish.version, in_op, moment, tree.last_op,
+         array(SELECT o.op_id FROM coppice.operations o
+               WHERE o.tree_id = in_tree AND o.op_id <> in_op
+                 AND o.state IN ('running', 'interrupted', 'paused') ORDER BY 1),
+         tree.schema_version + in_changes_schema::int;
+  UPDATE coppice.trees t
+  SET version = publish.version, published_at = moment,
+      schema_version = t.schema_version + in_changes_schema::int
+  WHERE t.tree_id = in_tree;
+  UPDATE coppice.operations o
+  SET state = 'published', version = publish.version, ended_at = moment, stage_name = NULL,
+      rows_inserted = in_inserted, rows_updated = in_updated, rows_deleted = in_deleted,
+      error_count = in_errors
+  WHERE o.tree_id = in_tree AND o.op_id = in_op;
+END $$;

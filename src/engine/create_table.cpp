@@ -55,7 +55,7 @@ void keep_table(EngineContext& context, TableInfo& table, std::string_view state
 void drop_stages(EngineContext& context, const TableInfo& table) {
   const pg::Result stages = context.main.exec_params(
       "UPDATE coppice.operations SET state = 'discarded', message = 'the table was dropped' "
-      "WHERE tree_id = $1 AND state = 'interrupted' RETURNING op_id",
+      "WHERE tree_id = $1 AND state IN ('interrupted', 'paused') RETURNING op_id",
       {std::to_string(table.tree_id)});
   for (int row = 0; row < stages.rows(); ++row) {
     const std::int64_t operation = stages.integer(row, 0);

@@ -8,6 +8,7 @@
 #include "engine/create_table.h"
 #include "engine/direct_write.h"
 #include "engine/insert.h"
+#include "engine/operation_end.h"
 #include "engine/query.h"
 #include "engine/staged_write.h"
 #include "engine/statement_tools.h"
@@ -61,8 +62,8 @@ TableDraft draft_of(EngineContext& context, sql::Statement& statement, PgQuery__
 bool can_be_resumed(EngineContext& context, const catalog::TableInfo& table) {
   return context.main
              .exec_params(
-                 "SELECT 1 FROM coppice.operations WHERE table_id = $1 AND state = 'interrupted' "
-                 "AND detail ? 'stage'",
+                 "SELECT 1 FROM coppice.operations WHERE table_id = $1 "
+                 "AND state IN ('interrupted', 'paused') AND detail ? 'stage'",
                  {std::to_string(table.table_id)})
              .rows() > 0;
 }
@@ -74,8 +75,7 @@ void fill_staged(EngineContext& context, const catalog::TableInfo& table, sql::S
     run_staged_insert(context, table, insert, parameters, sink, "SELECT");
   } catch (const Error& error) {
     // What was staged may be resumed; anything else leaves no table behind.
-    if (context.main.is_alive() &&
-        (error.code() != ErrorCode::kInterrupted || !can_be_resumed(context, table))) {
+    if (context.main.is_alive() && (!keeps_work(error) || !can_be_resumed(context, table))) {
       context.stop = std::stop_source();  // it has ended the statement; this is cleaning up
       sql::Statement drop = sql::parse_statement("DROP TABLE " + table.user_name());
       drop_tables(context, drop, sink);

@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "catalog/error_translation.h"
+#include "catalog/store_ddl.h"
+#include "engine/operation_end.h"
 #include "pg/transaction.h"
 
 namespace coppice::engine {
@@ -63,6 +65,9 @@ std::optional<Error> trace_failure(EngineContext& context, const catalog::TableI
   try {
     pg::Transaction transaction(context.main);
     context.main.exec("SET LOCAL coppice.trace = 'on'");
+    if (const auto traced = compute_function(table, catalog::ComputeForm::kTraced)) {
+      context.main.exec(*traced);
+    }
     RowCounts ignored;
     write.write(context, operation, {}, ignored);
   } catch (const pg::ServerError& error) {
@@ -134,14 +139,11 @@ WriteOutcome run_direct_write(EngineContext& context, const sql::QualifiedName& 
       if (error.fields().context.find("_compute()") != std::string::npos) {
         if (auto traced = trace_failure(context, *table, operation, write)) translated = *traced;
       }
-      give_up(pg::is_retryable(error)                        ? "conflict"
-              : translated.code() == ErrorCode::kInterrupted ? "interrupted"
-                                                             : "failed",
-              translated);
+      give_up(pg::is_retryable(error) ? "conflict" : end_state(translated), translated);
       if (error.fields().position > 0) throw;  // the caller knows where in the user's text
       throw translated;
     } catch (const Error& error) {
-      give_up(error.code() == ErrorCode::kInterrupted ? "interrupted" : "failed", error);
+      give_up(end_state(error), error);
       throw;
     }
   }

@@ -261,11 +261,13 @@ class Doctor {
   void check_operations() {
     context_.log.settle_abandoned();
     const pg::Result row = context_.main.exec(
-        "SELECT count(*), count(*) FILTER (WHERE state = 'running') FROM coppice.operations "
-        "WHERE state IN ('running', 'interrupted')");
-    const std::int64_t interrupted = row.integer(0, 0) - row.integer(0, 1);
+        "SELECT count(*) FILTER (WHERE state = 'interrupted'), "
+        "count(*) FILTER (WHERE state = 'running'), count(*) FILTER (WHERE state = 'paused') "
+        "FROM coppice.operations WHERE state IN ('running', 'interrupted', 'paused')");
+    const std::int64_t interrupted = row.integer(0, 0);
     if (interrupted == 0) {
-      return ok("operations", fmt::format("{} running, none interrupted", row.integer(0, 1)));
+      return ok("operations", fmt::format("{} running, {} paused, none interrupted",
+                                          row.integer(0, 1), row.integer(0, 2)));
     }
     warn("operations", fmt::format("{} were interrupted", interrupted),
          "coppice jobs lists them; coppice jobs resume ID or coppice jobs discard ID");

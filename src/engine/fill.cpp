@@ -14,6 +14,7 @@
 #include "engine/column_definition.h"
 #include "engine/fill_constraints.h"
 #include "engine/fill_ranges.h"
+#include "engine/operation_end.h"
 #include "engine/schema_change.h"
 #include "engine/view_changes.h"
 #include "pg/transaction.h"
@@ -302,6 +303,29 @@ std::int64_t finish_fill(EngineContext& context, const Operation& operation, Fil
   return publish_fill(context, operation, kind, constraints, errors);
 }
 
+// Goes on with a fill that this process has taken up.
+std::int64_t go_on(EngineContext& context, const catalog::WaitingOperation& taken,
+                   ResultSink& sink) {
+  const Operation& operation = taken.operation;
+  const json detail = json::parse(taken.detail);
+  FillPosition position;
+  position.high_op = detail["high_op"];
+  position.after_from = detail["after"][0];
+  position.after_row = detail["after"][1];
+  try {
+    return finish_fill(context, operation, static_cast<FillKind>(detail["fill"].get<int>()),
+                       constraints_of(detail), detail["physical"], detail["filled"], position,
+                       sink);
+  } catch (const Error& error) {
+    context.forget_catalog();
+    if (!context.main.is_alive()) throw;
+    if (keeps_work(error)) leave_waiting(context, operation, error, true);
+    remove_hidden(context, *context.catalog.table_by_id(operation.table_id));
+    context.log.fail(operation, end_state(error), error.message());
+    throw;
+  }
+}
+
 }  // namespace
 
 std::int64_t fill_column(EngineContext& context, const FillRequest& request, ResultSink& sink) {
@@ -316,58 +340,46 @@ std::int64_t fill_column(EngineContext& context, const FillRequest& request, Res
   } catch (const Error& error) {
     context.forget_catalog();
     if (!context.main.is_alive()) throw;
-    if (error.code() == ErrorCode::kInterrupted && begun_filling) {
-      context.log.fail(operation, "interrupted", error.message());
-      // Its ranges stay.
-      throw Error(error.code(), error.message(),
-                  fmt::format("the next coppice sql, insert or apply goes on with it; coppice jobs "
-                              "discard {} gives it up",
-                              operation.text()));
-    }
+    if (keeps_work(error) && begun_filling) leave_waiting(context, operation, error, true);
     // With the hidden columns, for errors about them.
     const TablePointer hidden = context.catalog.table_by_id(operation.table_id);
     if (begun_filling) remove_hidden(context, *hidden);
     const auto* server_error = dynamic_cast<const pg::ServerError*>(&error);
     const Error told =
         server_error != nullptr ? ddl_error(*server_error, *hidden, request.source) : error;
-    context.log.fail(operation, "failed", told.message());
+    context.log.fail(operation, end_state(error), told.message());
     throw told;
   }
 }
 
 int resume_fills(EngineContext& context, ResultSink& sink) {
-  const pg::Result waiting = context.main.exec_cached(
-      "UPDATE coppice.operations o SET state = 'running', ended_at = NULL, message = NULL, "
-      "backend_pid = a.pid, backend_start = a.backend_start "
-      "FROM pg_stat_get_activity(pg_backend_pid()) a "
-      "WHERE o.state = 'interrupted' AND o.detail ? 'fill' "
-      "RETURNING o.tree_id, o.op_id, o.table_id, o.detail",
-      {});
+  const pg::Result waiting = context.main.exec(
+      "SELECT tree_id, op_id FROM coppice.operations "
+      "WHERE state = 'interrupted' AND detail ? 'fill' ORDER BY begun_at");
+  int finished = 0;
   for (int row = 0; row < waiting.rows(); ++row) {
-    Operation operation;
-    operation.tree_id = waiting.integer(row, 0);
-    operation.op_id = waiting.integer(row, 1);
-    operation.table_id = waiting.integer(row, 2);
-    const json detail = json::parse(waiting.text(row, 3));
-    FillPosition position;
-    position.high_op = detail["high_op"];
-    position.after_from = detail["after"][0];
-    position.after_row = detail["after"][1];
+    const auto taken = context.log.take_up(waiting.integer(row, 0), waiting.integer(row, 1), true);
+    if (!taken) continue;  // another process goes on with it
+    ++finished;
     try {
-      finish_fill(context, operation, static_cast<FillKind>(detail["fill"].get<int>()),
-                  constraints_of(detail), detail["physical"], detail["filled"], position, sink);
+      go_on(context, *taken, sink);
     } catch (const Error& error) {
+      // It stands in nobody's way, and the statement that was to be run is.
+      if (keeps_work(error) && error.code() != ErrorCode::kPaused) throw;
       if (!context.main.is_alive()) throw;
-      if (error.code() == ErrorCode::kInterrupted) {
-        context.log.fail(operation, "interrupted", error.message());
-        throw;
-      }
-      remove_hidden(context, *context.catalog.table_by_id(operation.table_id));
-      context.log.fail(operation, "failed", error.message());
-      sink.notice(fmt::format("operation {} failed: {}", operation.text(), error.message()));
+      sink.notice(fmt::format("operation {} {}: {}", taken->operation.text(),
+                              error.code() == ErrorCode::kPaused ? "was paused" : "failed",
+                              error.message()));
     }
   }
-  return waiting.rows();
+  return finished;
+}
+
+void resume_fill(EngineContext& context, std::int64_t tree_id, std::int64_t op_id,
+                 ResultSink& sink) {
+  const auto taken = context.log.take_up(tree_id, op_id);
+  if (!taken) throw_taken_up(tree_id, op_id);
+  sink.done("RESUME", go_on(context, *taken, sink));
 }
 
 void discard_fill(EngineContext& context, std::int64_t tree_id, std::int64_t op_id) {

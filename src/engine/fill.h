@@ -3,7 +3,8 @@
 // Model    begin_fill() adds the hidden column: from then on every operation computes it for the
 //          rows it writes. run_fill() computes it for the rows that were there, range by range of
 //          at most 10,000, each range a short transaction that also keeps the progress; then the
-//          column is published. A killed fill is taken up by resume_fills() where it stopped.
+//          column is published. A killed fill is taken up by resume_fills() where it stopped; one
+//          that was paused waits for resume_fill().
 // Errors   kComputation names row, column and cause: the hidden column is then removed again.
 #pragma once
 
@@ -36,7 +37,10 @@ std::int64_t fill_column(EngineContext& context, const FillRequest& request, Res
 
 // Takes up the fills whose process ended. Returns how many were finished.
 int resume_fills(EngineContext& context, ResultSink& sink);
-// Removes the hidden column of an interrupted fill.
+// Takes up one, also one that was paused.
+void resume_fill(EngineContext& context, std::int64_t tree_id, std::int64_t op_id,
+                 ResultSink& sink);
+// Removes the hidden column of a fill that waits.
 void discard_fill(EngineContext& context, std::int64_t tree_id, std::int64_t op_id);
 
 }  // namespace coppice::engine

@@ -24,7 +24,10 @@ struct Job {
   std::string state;
   bool is_fill = false;
   bool makes_view = false;
+  bool is_staged = false;  // its rows are all in its stage
   std::optional<std::string> stage_name;
+
+  bool waits() const { return state == "interrupted" || state == "paused"; }
 };
 
 std::optional<std::int64_t> number(std::string_view text) {
@@ -51,7 +54,8 @@ Job find_job(EngineContext& context, const std::string& text) {
   context.log.settle_abandoned();
   const pg::Result row = context.main.exec_params(
       "SELECT state, coalesce(detail ? 'fill', false), stage_name, "
-      "coalesce(detail ? 'create_view', false) FROM coppice.operations "
+      "coalesce(detail ? 'create_view', false), "
+      "coalesce(detail ?| '{stage,create_view}', false) FROM coppice.operations "
       "WHERE tree_id = $1 AND op_id = $2",
       {std::to_string(job.id.tree), std::to_string(job.id.operation)});
   if (row.rows() == 0) {
@@ -61,6 +65,7 @@ Job find_job(EngineContext& context, const std::string& text) {
   job.state = row.text(0, 0);
   job.is_fill = row.boolean(0, 1);
   job.makes_view = row.boolean(0, 3);
+  job.is_staged = row.boolean(0, 4);
   if (!row.is_null(0, 2)) job.stage_name = std::string(row.text(0, 2));
   return job;
 }
@@ -93,9 +98,9 @@ void list_jobs(EngineContext& context, bool all, ResultSink& sink) {
       "state, CASE WHEN progress_total > 0 THEN format('%s of %s', progress_done, "
       "progress_total) END AS progress, begun_at, ended_at, author, message, statement "
       "FROM coppice.operations {} "
-      "ORDER BY state NOT IN ('running', 'interrupted'), begun_at DESC{}",
-      all ? "" : "WHERE state IN ('running', 'interrupted', 'conflict', 'failed')",
-      all ? "" : fmt::format(" LIMIT {}", kMostListed));
+      "ORDER BY state NOT IN ({}), begun_at DESC{}",
+      all ? "" : "WHERE state IN ('running', 'interrupted', 'paused', 'conflict', 'failed')",
+      catalog::kOpenStates, all ? "" : fmt::format(" LIMIT {}", kMostListed));
   pg::RowStream jobs(context.side(), query);
   if (emit_stream(context, jobs, sink) == kMostListed && !all) {
     sink.notice(fmt::format("these are the newest {}; coppice jobs list --all lists every one",
@@ -106,19 +111,14 @@ void list_jobs(EngineContext& context, bool all, ResultSink& sink) {
 void resume_job(EngineContext& context, const std::string& id, ResultSink& sink) {
   const Job job = find_job(context, id);
   refuse_running(job, id);
-  if (job.state != "interrupted") {
+  if (!job.waits()) {
     throw Error(ErrorCode::kRefused,
                 fmt::format("job {} is over ({}) and cannot go on", id, job.state),
                 "run its statement again");
   }
-  if (job.is_fill) {
-    const int finished = resume_fills(context, sink);
-    if (finished > 1) sink.notice(fmt::format("{} fills went on", finished));
-    return sink.done("RESUME", std::nullopt);
-  }
-  if (!job.stage_name) {
-    throw Error(ErrorCode::kUnsupported,
-                fmt::format("job {} was one transaction: nothing of it was kept", id),
+  if (job.is_fill) return resume_fill(context, job.id.tree, job.id.operation, sink);
+  if (!job.stage_name || !job.is_staged) {
+    throw Error(ErrorCode::kUnsupported, fmt::format("job {} has kept nothing to go on with", id),
                 fmt::format("run its statement again; coppice jobs discard {} forgets it", id));
   }
   if (job.makes_view) {
@@ -131,11 +131,11 @@ void discard_job(EngineContext& context, const std::string& id, ResultSink& sink
   const Job job = find_job(context, id);
   refuse_running(job, id);
   const bool left_something = job.stage_name.has_value();
-  if (job.state != "interrupted" && !left_something) {
+  if (!job.waits() && !left_something) {
     throw Error(ErrorCode::kRefused,
                 fmt::format("job {} is over ({}): there is nothing to discard", id, job.state));
   }
-  if (job.is_fill && job.state == "interrupted") {
+  if (job.is_fill && job.waits()) {
     discard_fill(context, job.id.tree, job.id.operation);
   }
   if (job.makes_view) discard_materialized_view(context, job.id.tree, job.id.operation);

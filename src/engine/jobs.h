@@ -1,8 +1,8 @@
 // jobs: operations that are under way, were interrupted or went wrong.
 //
 // Model    A job is an operation, named "tree-op" as in "12-5". Those whose process is gone are
-//          marked interrupted first. A fill goes on where it stopped, and so does a statement whose
-//          rows are staged; any other is to be run again.
+//          marked interrupted first. One that is interrupted or paused goes on where it stopped if
+//          it is a fill or its rows are staged; any other is to be run again.
 // Errors   kUsage for what is no id, kNotFound for an id nobody has, kRefused for a job that is
 //          running or over, kUnsupported for one that kept nothing to go on with.
 #pragma once
@@ -14,11 +14,10 @@
 
 namespace coppice::engine {
 
-// At most 100, newest first: those that run, were interrupted, met a conflict or failed; with `all`
-// of any state.
+// At most 100, newest first: those that run, were interrupted or paused, met a conflict or failed;
+// with `all` of any state.
 void list_jobs(EngineContext& context, bool all, ResultSink& sink);
 
-// Interrupted fills share one way of going on, so resuming one resumes all of them.
 void resume_job(EngineContext& context, const std::string& id, ResultSink& sink);
 void discard_job(EngineContext& context, const std::string& id, ResultSink& sink);
 

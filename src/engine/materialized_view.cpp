@@ -12,6 +12,7 @@
 #include "catalog/store_ddl.h"
 #include "engine/column_definition.h"
 #include "engine/create_table.h"
+#include "engine/operation_end.h"
 #include "engine/schema_change.h"
 #include "engine/statement_tools.h"
 #include "engine/view_changes.h"
@@ -150,18 +151,11 @@ void Creation::run(ResultSink& sink) {
   } catch (const Error& error) {
     context_.forget_catalog();
     if (!context_.main.is_alive()) throw;
-    if (error.code() == ErrorCode::kInterrupted) {
-      context_.log.fail(operation_, "interrupted", error.message());
-      throw Error(
-          error.code(), error.message(),
-          fmt::format("coppice jobs resume {0} goes on, coppice jobs discard {0} gives it up",
-                      operation_.text()));
-    }
+    if (keeps_work(error)) leave_waiting(context_, operation_, error);
     remove();
     const auto* server_error = dynamic_cast<const pg::ServerError*>(&error);
     const Error told = server_error != nullptr ? catalog::translate(*server_error, view_) : error;
-    context_.log.fail(operation_, error.code() == ErrorCode::kConflict ? "conflict" : "failed",
-                      told.message());
+    context_.log.fail(operation_, end_state(error), told.message());
     throw told;
   }
   context_.forget_catalog();
@@ -359,30 +353,22 @@ void pretend_to_create_view(EngineContext& context, sql::Statement& statement) {
 
 void resume_materialized_view(EngineContext& context, std::int64_t tree_id, std::int64_t op_id,
                               ResultSink& sink) {
-  const pg::Result row = context.main.exec_params(
-      "UPDATE coppice.operations o SET state = 'running', ended_at = NULL, message = NULL, "
-      "backend_pid = a.pid, backend_start = a.backend_start "
-      "FROM pg_stat_get_activity(pg_backend_pid()) a "
-      "WHERE tree_id = $1 AND op_id = $2 AND o.state = 'interrupted' RETURNING o.detail, "
-      "o.table_id",
-      {std::to_string(tree_id), std::to_string(op_id)});
-  if (row.rows() == 0) throw Error(ErrorCode::kNotFound, "somebody else goes on with it already");
-  const json detail = json::parse(row.text(0, 0));
-  Operation operation;
-  operation.tree_id = tree_id;
-  operation.op_id = op_id;
-  operation.table_id = row.integer(0, 1);
+  const auto waiting = context.log.take_up(tree_id, op_id);
+  if (!waiting) throw_taken_up(tree_id, op_id);
+  const json detail = json::parse(waiting->detail);
   const std::string text = detail["create_view"]["statement"];
+  std::optional<Creation> creation;
   try {
     sql::Statement statement = sql::parse_statement(text);
     ViewQuery query = read_view_query(context, statement, {});
     refuse_taken_name(context, statement, query);
     refuse_filling(query);
-    Creation(context, std::move(query), text).resume(operation, detail, sink);
+    creation.emplace(context, std::move(query), text);
   } catch (const Error& error) {
-    if (context.main.is_alive()) context.log.fail(operation, "interrupted", error.message());
-    throw;
+    if (!context.main.is_alive()) throw;
+    leave_waiting(context, waiting->operation, error);  // what has changed can be changed back
   }
+  creation->resume(waiting->operation, detail, sink);
 }
 
 void discard_materialized_view(EngineContext& context, std::int64_t tree_id, std::int64_t op_id) {
@@ -406,7 +392,8 @@ void remove_materialized_view(EngineContext& context, const TableInfo& view) {
   }
   const pg::Result own = context.main.exec_params(
       "UPDATE coppice.operations SET state = 'discarded', message = 'the view was dropped' "
-      "WHERE tree_id = $1 AND table_id = $2 AND state = 'interrupted' RETURNING op_id",
+      "WHERE tree_id = $1 AND table_id = $2 AND state IN ('interrupted', 'paused') "
+      "RETURNING op_id",
       {std::to_string(view.tree_id), std::to_string(view.table_id)});
   for (int row = 0; row < own.rows(); ++row) {
     drop_stage_tables(context, view.tree_id, own.integer(row, 0));

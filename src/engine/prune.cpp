@@ -166,7 +166,7 @@ void remove_errors(EngineContext& context, const TableInfo& table) {
   context.main.exec_params(
       fmt::format("DELETE FROM coppice.cell_errors e USING coppice.operations o "
                   "WHERE e.table_id = $1 AND o.tree_id = {} AND o.op_id = e.op_id "
-                  "AND o.state NOT IN ('running', 'interrupted') "
+                  "AND o.state NOT IN ('running', 'interrupted', 'paused') "
                   "AND NOT EXISTS (SELECT FROM {} t WHERE t._row = e.row_id)",
                   table.tree_id, table.store_table()),
       {id});

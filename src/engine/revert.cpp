@@ -10,6 +10,7 @@
 #include "catalog/error_translation.h"
 #include "engine/emit.h"
 #include "engine/named_table.h"
+#include "engine/operation_end.h"
 #include "engine/references.h"
 #include "engine/revert_plan.h"
 #include "engine/revert_tree.h"
@@ -112,17 +113,10 @@ std::optional<std::int64_t> Revert::run() {
     } catch (const pg::ServerError& error) {
       if (may_try_again(error, round)) continue;
       const Error translated = catalog::translate(error, *table_);
-      give_up(pg::is_retryable(error)                        ? "conflict"
-              : translated.code() == ErrorCode::kInterrupted ? "interrupted"
-                                                             : "failed",
-              translated);
+      give_up(pg::is_retryable(error) ? "conflict" : end_state(translated), translated);
       throw translated;
     } catch (const Error& error) {
-      const ErrorCode code = error.code();
-      give_up(code == ErrorCode::kInterrupted ? "interrupted"
-              : code == ErrorCode::kConflict  ? "conflict"
-                                              : "failed",
-              error);
+      give_up(end_state(error), error);
       throw;
     }
   }

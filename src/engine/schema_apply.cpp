@@ -6,6 +6,7 @@
 
 #include "engine/emit.h"
 #include "engine/fill.h"
+#include "engine/operation_end.h"
 #include "engine/schema_catalog.h"
 #include "engine/schema_file.h"
 #include "engine/schema_step.h"
@@ -112,8 +113,7 @@ class Execution {
       throw Error(error.code(), error.message(),
                   error.hint().empty() ? "nothing was changed" : error.hint());
     }
-    const ErrorCode code =
-        error.code() == ErrorCode::kInterrupted ? error.code() : ErrorCode::kPartlyDone;
+    const ErrorCode code = keeps_work(error) ? error.code() : ErrorCode::kPartlyDone;
     throw Error(code,
                 fmt::format("{} of {} steps were done, then: {}", done, count(), error.message()),
                 error.hint().empty() ? "correct the cause and apply again: it goes on from there"

@@ -7,6 +7,7 @@
 #include "engine/create_table.h"
 #include "engine/fill.h"
 #include "engine/materialized_view.h"
+#include "engine/operation_end.h"
 #include "engine/run_sql.h"
 #include "engine/schema_change.h"
 #include "engine/schema_text.h"
@@ -126,7 +127,7 @@ void told(const SchemaStep& step, const Action& action) {
   try {
     action();
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::kInterrupted || error.code() == ErrorCode::kUnavailable) throw;
+    if (keeps_work(error) || error.code() == ErrorCode::kUnavailable) throw;
     throw told_in_file(error, step);
   }
 }

@@ -12,6 +12,7 @@
 #include "engine/bound_expression.h"
 #include "engine/emit.h"
 #include "engine/engine_query.h"
+#include "engine/operation_end.h"
 #include "engine/query.h"
 #include "engine/statement_tools.h"
 #include "exec/binder.h"
@@ -175,19 +176,11 @@ void run_staged(EngineContext& context, TablePointer table, std::string_view sta
     publish_staged(context, table, stage, views, operation, plan, sink);
   } catch (const Error& error) {
     if (!context.main.is_alive()) throw;
-    if (error.code() == ErrorCode::kInterrupted) {
-      context.log.fail(operation, "interrupted", error.message());
-      // The stage stays.
-      throw Error(
-          error.code(), error.message(),
-          fmt::format("coppice jobs resume {0} goes on, coppice jobs discard {0} gives it up",
-                      operation.text()));
-    }
+    if (keeps_work(error)) leave_waiting(context, operation, error);
     stage.drop();
     const auto* server_error = dynamic_cast<const pg::ServerError*>(&error);
     const Error told = server_error != nullptr ? catalog::translate(*server_error, *table) : error;
-    context.log.fail(operation, error.code() == ErrorCode::kConflict ? "conflict" : "failed",
-                     told.message());
+    context.log.fail(operation, end_state(error), told.message());
     throw told;
   }
 }

@@ -14,6 +14,7 @@
 #include "engine/engine_query.h"
 #include "engine/insert.h"
 #include "engine/on_conflict.h"
+#include "engine/operation_end.h"
 #include "engine/query.h"
 #include "engine/staged_returning.h"
 #include "engine/staged_run.h"
@@ -319,29 +320,15 @@ void run_staged_copy(EngineContext& context, const TableInfo& table, const CopyR
 
 void resume_staged(EngineContext& context, std::int64_t tree_id, std::int64_t op_id,
                    ResultSink& sink) {
-  const pg::Result row = context.main.exec_params(
-      "UPDATE coppice.operations o SET state = 'running', ended_at = NULL, message = NULL, "
-      "backend_pid = a.pid, backend_start = a.backend_start "
-      "FROM pg_stat_get_activity(pg_backend_pid()) a "
-      "WHERE tree_id = $1 AND op_id = $2 AND o.state = 'interrupted' AND o.detail ? 'stage' "
-      "RETURNING o.table_id, o.kind",
-      {std::to_string(tree_id), std::to_string(op_id)});
-  if (row.rows() == 0) {
-    throw Error(ErrorCode::kNotFound,
-                fmt::format("operation {}-{} has nothing to go on with", tree_id, op_id),
-                fmt::format("run its statement again; coppice jobs discard {}-{} forgets it",
-                            tree_id, op_id));
-  }
-  Operation operation;
-  operation.tree_id = tree_id;
-  operation.op_id = op_id;
-  operation.table_id = row.integer(0, 0);
+  const auto waiting = context.log.take_up(tree_id, op_id);
+  if (!waiting) throw_taken_up(tree_id, op_id);
+  Operation operation = waiting->operation;
   TablePointer table = context.catalog.table_by_id(operation.table_id);
   operation.schema_version = table->schema_version;
   operation.seen_version = table->version;
   Stage stage = Stage::reopen(context, table, operation);
   StagedPlan plan;
-  plan.tag = lower(row.text(0, 1));
+  plan.tag = lower(waiting->kind);
   try {
     stage.take_media(stage.kept_media(), false, sink);
     stage.compute(stage.kept_plan(), sink);
@@ -349,8 +336,8 @@ void resume_staged(EngineContext& context, std::int64_t tree_id, std::int64_t op
     views.bring_up(stage, stage.kept_media(), sink);
     publish_staged(context, table, stage, views, operation, plan, sink);
   } catch (const Error& error) {
-    if (context.main.is_alive()) context.log.fail(operation, "interrupted", error.message());
-    throw;
+    if (!context.main.is_alive()) throw;
+    leave_waiting(context, operation, error);  // a failed cell, too: its cause can be mended
   }
 }
 
