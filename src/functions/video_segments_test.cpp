@@ -1,5 +1,6 @@
 // video_segments against ffmpeg's segment muxer and its filter trim.
 #include <fmt/core.h>
+#include <malloc.h>
 
 #include <cmath>
 #include <memory>
@@ -134,11 +135,12 @@ TEST_F(VideoSegments, AccurateCutsToTheFrame) {
           << name << " " << i;
     }
     EXPECT_NEAR(rows.back()["end_seconds"].get<double>(), 8, 0.05);
-    const auto again = segments(video, 0, "[1.1, 2.04, 6.5]", 0, "accurate");
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      EXPECT_EQ(again[i]["end_seconds"], rows[i]["end_seconds"]) << name;
-      EXPECT_EQ(frames_of(object(again[i]["segment"])), frames_of(object(rows[i]["segment"])));
+    // The same bytes again, whatever was left in the memory that a codec gets.
+    for (const int leftover : {0x55, 0xaa}) {
+      ::mallopt(M_PERTURB, leftover);
+      EXPECT_EQ(segments(video, 0, "[1.1, 2.04, 6.5]", 0, "accurate"), rows) << name;
     }
+    ::mallopt(M_PERTURB, 0);
   }
 }
 
