@@ -115,7 +115,8 @@ DECLARE
 BEGIN
   IF in_money <> 0 THEN
     FOREACH part IN ARRAY array['home', 'day ' || today, 'function ' || in_function,
-                                'operation ' || in_operation] LOOP
+                                'operation ' || substring(in_operation FROM '^\d+-\d+$')] LOOP
+      CONTINUE WHEN part IS NULL;
       INSERT INTO coppice.spent AS s VALUES (part, in_money)
         ON CONFLICT (scope) DO UPDATE SET money = s.money + excluded.money;
     END LOOP;
@@ -336,6 +337,50 @@ CREATE INDEX operations_open ON coppice.operations (tree_id, op_id)
 -- What another process asks the one that runs it for: 'pause' or 'cancel', and who.
 ALTER TABLE coppice.operations
   ADD COLUMN asked text CHECK (asked IN ('pause', 'cancel')), ADD COLUMN asked_by text;
+
+-- How far an operation was during the last half minute, a sample a second or so.
+ALTER TABLE coppice.operations
+  ADD COLUMN sample_times timestamptz[], ADD COLUMN sample_rows bigint[];
+
+-- Rows of an operation that are done, and rows that are found to be still to do. Gives the sums, and
+-- the rate: rows a second over the window of the samples, by all processes that work on it.
+CREATE FUNCTION coppice.note_progress(
+  in_tree bigint, in_op bigint, in_done bigint, in_found bigint,
+  OUT done bigint, OUT total bigint, OUT rate double precision)
+LANGUAGE plpgsql AS $$
+DECLARE
+  moment timestamptz := clock_timestamp();
+  times timestamptz[];
+  counts bigint[];
+BEGIN
+  UPDATE coppice.operations o
+    SET progress_done = o.progress_done + in_done, progress_total = o.progress_total + in_found
+    WHERE o.tree_id = in_tree AND o.op_id = in_op
+    RETURNING o.progress_done, o.progress_total, o.sample_times, o.sample_rows
+    INTO done, total, times, counts;
+  IF times IS NULL OR moment - times[cardinality(times)] >= interval '1 second' THEN
+    times := times || moment;
+    counts := counts || done;
+    WHILE cardinality(times) > 2 AND moment - times[2] > interval '30 seconds' LOOP
+      times := times[2:];
+      counts := counts[2:];
+    END LOOP;
+    UPDATE coppice.operations o SET sample_times = times, sample_rows = counts
+      WHERE o.tree_id = in_tree AND o.op_id = in_op;
+  END IF;
+  IF moment - times[1] >= interval '200 milliseconds' THEN
+    rate := (done - counts[1]) / extract(epoch FROM moment - times[1]);
+  END IF;
+END $$;
+
+-- The same rate for those who look on.
+CREATE FUNCTION coppice.progress_rate(in_operation coppice.operations) RETURNS double precision
+LANGUAGE sql STABLE AS $$
+  SELECT CASE WHEN in_operation.state = 'running'
+    AND clock_timestamp() - in_operation.sample_times[1] >= interval '200 milliseconds'
+    THEN (in_operation.progress_done - in_operation.sample_rows[1])
+      / extract(epoch FROM clock_timestamp() - in_operation.sample_times[1]) END
+$$;
 
 -- As in format 1, but paused operations are open, and one that is to be cancelled is not published.
 CREATE OR REPLACE FUNCTION coppice.publish(

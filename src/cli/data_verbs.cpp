@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <functional>
 
 #include "base/error.h"
@@ -45,6 +46,17 @@ std::string sql_text(Session& session) {
     session.console().notice("reading SQL from the terminal; Ctrl-D on an empty line ends it");
   }
   return read_text(session, file.value_or("-"));
+}
+
+// 0: as many as is usual.
+std::int64_t sample_rows(const Invocation& arguments) {
+  const auto given = arguments.value("--sample");
+  if (!given) return 0;
+  std::int64_t rows = 0;
+  const auto [end, failed] = std::from_chars(given->data(), given->data() + given->size(), rows);
+  if (failed == std::errc() && end == given->data() + given->size() && rows > 0) return rows;
+  throw Error(ErrorCode::kUsage, fmt::format("--sample {} is no number of rows", *given),
+              "for example --sample 50");
 }
 
 // True when the text can only read: one statement that begins as a query. In doubt false.
@@ -110,6 +122,14 @@ int run_sql(Session& session) {
   // A reader that has gone stops a query; statements that change something are finished.
   PrintingSink sink = session.sink(RowFormat::kTable, is_single_query(text));
   session.engine().sql(text, bound, sink);
+  return 0;
+}
+
+int run_estimate(Session& session) {
+  const SqlParameters bound = parameters(session.arguments());
+  const std::string text = sql_text(session);
+  PrintingSink sink = session.sink();
+  session.engine().estimate(text, bound, sample_rows(session.arguments()), sink);
   return 0;
 }
 

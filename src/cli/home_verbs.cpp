@@ -49,7 +49,20 @@ std::string status_json(const StatusReport& report) {
       .add("database_bytes", report.database_bytes)
       .add("running_operations", report.running_operations)
       .add("interrupted_operations", report.interrupted_operations)
+      .add_json("spent", report.spent)
+      .add_json("spent_today", report.spent_today)
+      .add("currency", report.currency)
+      .add_json("budget_total", report.budget_total.empty() ? "null" : report.budget_total)
+      .add_json("budget_per_day", report.budget_per_day.empty() ? "null" : report.budget_per_day)
       .text();
+}
+
+std::string spent_text(const StatusReport& report) {
+  const auto of = [](const std::string& budget) {
+    return budget.empty() ? std::string() : " of " + budget;
+  };
+  return fmt::format("{}{} {}, {}{} today", report.spent, of(report.budget_total), report.currency,
+                     report.spent_today, of(report.budget_per_day));
 }
 
 std::string status_text(const StatusReport& report) {
@@ -69,6 +82,7 @@ std::string status_text(const StatusReport& report) {
   line("operations", fmt::format("{} running, {} interrupted{}", report.running_operations,
                                  report.interrupted_operations,
                                  report.interrupted_operations > 0 ? " (coppice jobs)" : ""));
+  line("spent", spent_text(report));
   text.pop_back();
   return text;
 }
@@ -152,7 +166,12 @@ int run_status(Session& session) {
       {{"media_bytes", "bigint"}, std::to_string(report.media_bytes)},
       {{"database_bytes", "bigint"}, std::to_string(report.database_bytes)},
       {{"running_operations", "bigint"}, std::to_string(report.running_operations)},
-      {{"interrupted_operations", "bigint"}, std::to_string(report.interrupted_operations)}};
+      {{"interrupted_operations", "bigint"}, std::to_string(report.interrupted_operations)},
+      {{"spent", "numeric"}, report.spent},
+      {{"spent_today", "numeric"}, report.spent_today},
+      {{"currency", "text"}, report.currency},
+      {{"budget_total", "numeric"}, report.budget_total},
+      {{"budget_per_day", "numeric"}, report.budget_per_day}};
   std::vector<ResultColumn> columns;
   std::vector<std::optional<std::string_view>> values;
   for (const auto& [column, value] : fields) {

@@ -30,6 +30,7 @@ Engine& Session::engine() {
   if (!engine_) {
     engine_ = factory_.open(config());
     signals_.emplace(*engine_);
+    if (const auto budget = invocation_.value("--budget")) engine_->set_budget(*budget);
   }
   return *engine_;
 }

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <vector>
 
+#include "base/money.h"
 #include "base/text.h"
 #include "config/secret.h"
 
@@ -159,6 +160,16 @@ constexpr Setting kSettings[] = {
      .doc = "Calls of one model at the same time, of all processes of the home.",
      .minimum = 1,
      .maximum = 1024},
+    {.key = "budget.currency",
+     .default_value = "USD",
+     .doc = "What prices and budgets are counted in; a word, nothing is converted."},
+    {.key = "budget.total",
+     .type = SettingType::kMoney,
+     .doc = "What calls of functions with a price may cost this home in all, of all its processes; "
+            "not set: no limit."},
+    {.key = "budget.per_day",
+     .type = SettingType::kMoney,
+     .doc = "What they may cost on one day (UTC); not set: no limit."},
     {.key = "retention.keep",
      .type = SettingType::kRetention,
      .doc = "What prune keeps where a table says nothing: a number of versions or an age; not set: "
@@ -234,6 +245,8 @@ std::string allowed_values(const Setting& setting) {
       return "an http or https URL";
     case SettingType::kSecret:
       return "a reference: env:NAME, file:/path or cmd:program arguments";
+    case SettingType::kMoney:
+      return "an amount of money: digits with at most nine decimals, '12.50'";
   }
   return {};
 }
@@ -266,6 +279,9 @@ std::optional<std::string> refusal(const Setting& setting, std::string_view text
       break;
     case SettingType::kSecret:
       allowed = !secret_reference_refusal(text);
+      break;
+    case SettingType::kMoney:
+      allowed = Money::parse(text).has_value();
       break;
   }
   if (allowed) return std::nullopt;

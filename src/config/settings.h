@@ -22,6 +22,7 @@ enum class SettingType {
   kRetention,  // a number of versions "10", or an age "30 days"
   kUrl,        // http or https
   kSecret,     // a reference: config/secret.h
+  kMoney,      // an amount: base/money.h
 };
 
 struct Setting {

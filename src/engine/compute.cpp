@@ -9,7 +9,9 @@
 #include "catalog/expressions.h"
 #include "engine/bound_expression.h"
 #include "engine/function_use.h"
+#include "engine/rehearsal.h"
 #include "engine/statement_tools.h"
+#include "workers/spending.h"
 
 namespace coppice::engine {
 namespace {
@@ -45,6 +47,16 @@ ComputeRound make_round(EngineContext& context, const TableInfo& table,
   return round;
 }
 
+// Rows from the first on whose calls a budget did not pay for are left out.
+void keep_rows_in_budget(const exec::OutputColumn& column, ComputedBatch& computed) {
+  for (std::size_t row = 0; row < computed.row_count; ++row) {
+    const auto* const failure = std::get_if<CellFailure>(&column[row]);
+    if (failure == nullptr || !is_budget_failure(*failure)) continue;
+    computed.paused = budget_error(*failure);
+    computed.row_count = row;
+  }
+}
+
 }  // namespace
 
 std::vector<ComputeRound> plan_rounds(EngineContext& context, const TableInfo& table,
@@ -71,17 +83,24 @@ ComputedBatch compute_round(EngineContext& context, const TableInfo& table,
                             const std::function<std::string(std::size_t)>& describe_row) {
   exec::Evaluator evaluator(context.side(), context.pool());
   const std::vector<exec::OutputColumn> results =
-      evaluator.evaluate(round.plan, rows, context.stop.get_token());
+      evaluator.evaluate(round.plan, rows, context.stop.get_token(), true);
   ComputedBatch computed;
+  computed.row_count = rows.row_count;
+  for (const exec::OutputColumn& column : results) keep_rows_in_budget(column, computed);
+  if (computed.row_count == 0 && computed.paused) throw Error(*computed.paused);
   for (std::size_t i = 0; i < round.columns.size(); ++i) {
     const ColumnInfo& column = *round.columns[i];
-    exec::TextColumn values(rows.row_count);
-    for (std::size_t row = 0; row < rows.row_count; ++row) {
+    exec::TextColumn values(computed.row_count);
+    for (std::size_t row = 0; row < computed.row_count; ++row) {
       if (const auto* value = std::get_if<exec::TextCell>(&results[i][row])) {
         values[row] = *value;
         continue;
       }
       const auto& failure = std::get<CellFailure>(results[i][row]);
+      if (context.rehearsal != nullptr) {
+        context.rehearsal->note_failure();
+        continue;
+      }
       if (column.on_error == catalog::OnError::kAbort) {
         throw Error(
             ErrorCode::kComputation,
@@ -95,7 +114,7 @@ ComputedBatch compute_round(EngineContext& context, const TableInfo& table,
     computed.columns.push_back(std::move(values));
   }
   make_media_durable(context.media, computed.columns);
-  note_functions_used(context, table, round.columns);
+  if (context.rehearsal == nullptr) note_functions_used(context, table, round.columns);
   return computed;
 }
 

@@ -3,7 +3,7 @@
 // Model    Columns are computed in rounds: a round holds columns that read only base columns and
 //          those of earlier rounds. The relation gives the user's column names.
 // Errors   kComputation for the first failed cell of a column whose on_error is 'abort', naming
-//          row, column and cause.
+//          row, column and cause. kPaused when a budget is spent and no row was done.
 #pragma once
 
 #include <vector>
@@ -31,6 +31,8 @@ struct FailedCell {
 };
 
 struct ComputedBatch {
+  std::size_t row_count = 0;  // the first ones of the batch; fewer when a budget is spent
+  std::optional<Error> paused;
   std::vector<exec::TextColumn> columns;  // as the round's; failed cells are NULL
   std::vector<FailedCell> failures;       // of columns with on_error 'ignore'
 };

@@ -61,7 +61,8 @@ EngineContext::EngineContext(const Config& configuration, DatabaseAddress databa
       catalog(main),
       log(main, current_author()),
       media(configuration.home() / "media", worker_account(configuration), Durable::kWhenAsked),
-      functions(user_functions.table()) {}
+      functions(user_functions.table()),
+      spending_(configuration, [this] { return connect_owner(address.owner_conninfo); }) {}
 
 EngineContext::~EngineContext() = default;
 
@@ -86,8 +87,9 @@ FunctionPool& EngineContext::pool() {
   if (pool_ == nullptr) {
     builtin_pool_ = std::make_unique<ProcessPool>(function_worker_options(config));
     const auto open = [this] { return connect_owner(address.owner_conninfo); };
-    user_pools_ = std::make_unique<FunctionPools>(config, media, open);
-    durable_ = std::make_unique<DurableFunctions>(open, media, [this] { return recomputing; });
+    user_pools_ = std::make_unique<FunctionPools>(config, media, spending_, open);
+    durable_ =
+        std::make_unique<DurableFunctions>(open, media, spending_, [this] { return recomputing; });
     const auto route = [this](const std::string& id) -> FunctionPool& {
       const UserFunction* const function = user_functions.find(id);
       if (function == nullptr) return *builtin_pool_;

@@ -21,6 +21,7 @@
 #include "catalog/operations.h"
 #include "engine/lazy_connection.h"
 #include "engine/result_sink.h"
+#include "engine/spending.h"
 #include "engine/user_function.h"
 #include "exec/functions.h"
 #include "media/store.h"
@@ -38,6 +39,7 @@ namespace engine {
 
 class DurableFunctions;
 class FunctionPools;
+class Rehearsal;
 
 // How the home's database is reached.
 struct DatabaseAddress {
@@ -62,6 +64,7 @@ struct EngineContext {
   std::set<std::string> functions_noted;  // by this process (engine/function_use.h)
   std::stop_source stop;
   bool recomputing = false;  // calls are made again though their results are kept
+  Rehearsal* rehearsal = nullptr;  // set while a statement is estimated (engine/rehearsal.h)
   const catalog::Operation* writing = nullptr;  // set by a WritingScope (engine/references.h)
 
   pg::Connection& reader();
@@ -69,6 +72,7 @@ struct EngineContext {
   pg::Connection& origin();
   FunctionPool& pool();  // media arguments may be URLs: engine/reference_pool.h
   UrlCache* url_cache();
+  HomeSpending& spending() { return spending_; }
 
   // Throws kInterrupted once a stop was requested.
   void check_stop() const;
@@ -80,6 +84,7 @@ struct EngineContext {
   void refresh_functions();
 
  private:
+  HomeSpending spending_;  // pools borrow its meters: they go first
   LazyConnection reader_;
   LazyConnection side_;
   LazyConnection origin_;

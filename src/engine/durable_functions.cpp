@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "engine/function_costs.h"
 #include "engine/function_settings.h"
 
 namespace coppice::engine {
@@ -26,9 +27,10 @@ DurableFunction durable_function(const UserFunction& function) {
 }
 
 DurableFunctions::DurableFunctions(std::function<pg::Connection()> connect, MediaStore& media,
-                                   std::function<bool()> ask_again)
+                                   HomeSpending& spending, std::function<bool()> ask_again)
     : connect_(std::move(connect)),
       media_(media),
+      spending_(spending),
       ask_again_(std::move(ask_again)),
       store_([this]() -> pg::Connection& { return session_.get(connect_); }) {}
 
@@ -43,6 +45,7 @@ FunctionPool& DurableFunctions::in_front_of(FunctionPool& pool, const UserFuncti
     options.function = durable;
     options.calls_at_once = calls_at_once(function);
     options.ask_again = ask_again_;
+    options.meter = &spending_.meter(durable.id, function_costs(function).budget);
     options.make_durable = [this](const std::vector<std::string>& names) {
       std::vector<MediaName> objects;
       for (const std::string& name : names) {

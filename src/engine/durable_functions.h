@@ -14,6 +14,7 @@
 #include <string>
 
 #include "engine/lazy_connection.h"
+#include "engine/spending.h"
 #include "engine/user_function.h"
 #include "media/store.h"
 #include "results/durable_pool.h"
@@ -23,7 +24,7 @@ namespace coppice::engine {
 class DurableFunctions {
  public:
   DurableFunctions(std::function<pg::Connection()> connect, MediaStore& media,
-                   std::function<bool()> ask_again);
+                   HomeSpending& spending, std::function<bool()> ask_again);
   ~DurableFunctions();
 
   // What to call instead of `pool`, where the function runs. Valid for the call.
@@ -37,6 +38,7 @@ class DurableFunctions {
   };
   std::function<pg::Connection()> connect_;
   MediaStore& media_;
+  HomeSpending& spending_;
   std::function<bool()> ask_again_;
   LazyConnection session_;
   ResultStore store_;

@@ -13,7 +13,9 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "engine/context.h"
+#include "engine/function_costs.h"
 #include "media/sniff.h"
+#include "workers/metered_pool.h"
 
 namespace coppice::engine {
 namespace {
@@ -223,18 +225,23 @@ std::string last_line(const std::string& text) {
 
 }  // namespace
 
-FunctionPools::FunctionPools(const Config& config, MediaStore& media,
+FunctionPools::FunctionPools(const Config& config, MediaStore& media, HomeSpending& spending,
                              std::function<pg::Connection()> open)
-    : config_(config), media_(media), open_(std::move(open)) {}
+    : config_(config), media_(media), spending_(spending), open_(std::move(open)) {}
 
 FunctionPools::~FunctionPools() = default;
 
 std::unique_ptr<FunctionPool> FunctionPools::make_pool(const UserFunction& function) {
+  const FunctionCosts costs = function_costs(function);
+  SpendingMeter& meter = spending_.meter(function.signature.id, costs.budget);
   if (function.signature.language != FunctionLanguage::kHttp) {
-    return std::make_unique<UserFunctionPool>(config_, media_, function);
+    return std::make_unique<MeteredPool>(
+        std::make_unique<UserFunctionPool>(config_, media_, function), meter,
+        MeteredOptions{costs.prices.call,
+                       static_cast<std::size_t>(call_pace(config_, function).side_by_side)});
   }
   if (!services_) services_ = std::make_unique<ServicePools>(config_, media_, open_);
-  return services_->make(function);
+  return services_->make(function, meter);
 }
 
 FunctionPool& FunctionPools::pool_for(const UserFunction& function) {

@@ -22,6 +22,7 @@
 #include "config/config.h"
 #include "engine/function_code.h"
 #include "engine/service_pools.h"
+#include "engine/spending.h"
 #include "engine/user_function.h"
 #include "media/store.h"
 #include "workers/pool.h"
@@ -32,7 +33,8 @@ namespace coppice::engine {
 class FunctionPools {
  public:
   // `open` gives a session of the catalog's owner.
-  FunctionPools(const Config& config, MediaStore& media, std::function<pg::Connection()> open);
+  FunctionPools(const Config& config, MediaStore& media, HomeSpending& spending,
+                std::function<pg::Connection()> open);
   ~FunctionPools();
 
   FunctionPool& pool_for(const UserFunction& function);
@@ -48,6 +50,7 @@ class FunctionPools {
 
   const Config& config_;
   MediaStore& media_;
+  HomeSpending& spending_;
   const std::function<pg::Connection()> open_;
   std::mutex mutex_;
   std::unique_ptr<ServicePools> services_;  // what pools borrow: they go first

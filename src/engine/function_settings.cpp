@@ -127,6 +127,9 @@ const std::vector<Reader>& readers() {
       {"files", [](const auto& value, auto& to) { to.files = existing_paths("files", value); }},
       {"python",
        [](const auto& value, auto& to) { to.python = existing_paths("python", value).front(); }},
+      {"call_price",
+       [](const auto& value, auto& to) { to.prices.call = amount_setting("call_price", value); }},
+      {"budget", [](const auto& value, auto& to) { to.budget = amount_setting("budget", value); }},
   };
   return *all;
 }
@@ -152,6 +155,7 @@ FunctionSettings read_function_settings(const SettingTexts& texts, FunctionLangu
     }
     found->read(value, settings);
   }
+  check_budget_has_price(settings.budget, settings.prices);
   return settings;
 }
 

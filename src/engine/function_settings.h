@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "workers/signature.h"
+#include "workers/spending.h"
 
 namespace coppice::engine {
 
@@ -31,6 +32,8 @@ struct FunctionSettings {
   std::filesystem::path python;  // the interpreter; empty: the system's
   // Files and folders that it may read: weights of models, lists of words.
   std::vector<std::filesystem::path> files;
+  Prices prices;  // of a call only
+  std::optional<Money> budget;
 };
 
 FunctionSettings read_function_settings(const SettingTexts& texts, FunctionLanguage language);

@@ -15,7 +15,8 @@
 
 namespace coppice::engine {
 
-// One row a function and code: results, bytes, hits, seconds they took and saved, last use.
+// One row a function and code: results, bytes, hits, seconds and money they took and saved, last
+// use.
 void list_results(EngineContext& context, ResultSink& sink);
 void prune_results(EngineContext& context, const ResultsToPrune& which, bool dry_run,
                    ResultSink& sink);

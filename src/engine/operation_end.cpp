@@ -16,6 +16,15 @@ std::string how_to_go_on(const catalog::Operation& operation, bool by_itself) {
                      operation.text());
 }
 
+std::string rows_done(EngineContext& context, const catalog::Operation& operation) {
+  const pg::Result row = context.main.exec_cached(
+      "SELECT progress_done, progress_total FROM coppice.operations "
+      "WHERE tree_id = $1 AND op_id = $2",
+      {std::to_string(operation.tree_id), std::to_string(operation.op_id)});
+  if (row.rows() == 0 || row.integer(0, 1) == 0) return {};
+  return fmt::format("; {} of {} rows are done", row.integer(0, 0), row.integer(0, 1));
+}
+
 }  // namespace
 
 bool keeps_work(const Error& error) {
@@ -45,10 +54,10 @@ void throw_taken_up(std::int64_t tree_id, std::int64_t op_id) {
 void leave_waiting(EngineContext& context, const catalog::Operation& operation, const Error& error,
                    bool goes_on_by_itself) {
   const bool paused = error.code() == ErrorCode::kPaused;
-  context.log.fail(operation, paused ? "paused" : "interrupted", error.message());
+  const std::string message = error.message() + (paused ? rows_done(context, operation) : "");
+  context.log.fail(operation, paused ? "paused" : "interrupted", message);
   const std::string how = how_to_go_on(operation, goes_on_by_itself && !paused);
-  throw Error(error.code(), error.message(),
-              error.hint().empty() ? how : error.hint() + "; " + how);
+  throw Error(error.code(), message, error.hint().empty() ? how : error.hint() + "; " + how);
 }
 
 }  // namespace coppice::engine

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "engine/emit.h"
 #include "engine/engine_query.h"
+#include "engine/estimate.h"
 #include "engine/explain_write.h"
 #include "engine/statement_tools.h"
 #include "exec/binder.h"
@@ -116,6 +117,9 @@ Error query_error(EngineContext& context, const pg::ServerError& error, std::str
 
 void run_explain(EngineContext& context, sql::Statement& statement, const SqlParameters& parameters,
                  ResultSink& sink) {
+  if (asks_for_estimate(statement)) {
+    return explain_estimate(context, statement, parameters, sink);
+  }
   auto& explain = *as<PgQuery__ExplainStmt>(statement.node());
   if (as<PgQuery__SelectStmt>(explain.query) == nullptr) {
     return explain_write(context, statement, parameters, sink);

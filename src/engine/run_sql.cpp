@@ -281,6 +281,7 @@ class Script {
       if (joins && follows_short_write_) commits_.begin();
       if (!joins) commits_.end();
       follows_short_write_ = joins;
+      context_.spending().work_on("query");
       run_statement({context_, statement, parameters_, commits_});
       ++done_;
       commits_.settle_when_due();

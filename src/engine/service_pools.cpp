@@ -9,15 +9,19 @@
 namespace coppice::engine {
 namespace {
 
-constexpr std::array<std::string_view, 9> kOfTheWay = {"key",
-                                                       "headers",
-                                                       "timeout",
-                                                       "deadline",
-                                                       "attempts",
-                                                       "batch",
-                                                       "in_flight",
-                                                       "requests_per_minute",
-                                                       "tokens_per_minute"};
+constexpr std::array<std::string_view, 13> kOfTheWay = {"key",
+                                                        "headers",
+                                                        "timeout",
+                                                        "deadline",
+                                                        "attempts",
+                                                        "batch",
+                                                        "in_flight",
+                                                        "requests_per_minute",
+                                                        "tokens_per_minute",
+                                                        "call_price",
+                                                        "input_price",
+                                                        "output_price",
+                                                        "budget"};
 
 services::HttpFunction http_function(const Config& config, const UserFunction& function) {
   const services::ServiceSource source = services::parse_source(function.source);
@@ -35,10 +39,11 @@ ServicePools::ServicePools(const Config& config, const MediaStore& media,
       limits_(std::move(open)),
       breakers_({}, clock_) {}
 
-std::unique_ptr<FunctionPool> ServicePools::make(const UserFunction& function) {
+std::unique_ptr<FunctionPool> ServicePools::make(const UserFunction& function,
+                                                 SpendingMeter& meter) {
   return std::make_unique<services::HttpFunctionPool>(
       http_function(config_, function),
-      services::ServiceContext{media_, secrets_, limits_, breakers_, usage_, clock_});
+      services::ServiceContext{media_, secrets_, limits_, breakers_, meter, clock_});
 }
 
 void check_service_function(const Config& config, const UserFunction& function) {

@@ -1,7 +1,7 @@
 // ServicePools: what the functions of LANGUAGE http of a home share, and their pools.
 //
-// Model    Secrets, circuit breakers and what calls have cost are this process's; limits are the
-//          home's (shared_limits.h).
+// Model    Secrets and circuit breakers are this process's; limits are the home's
+//          (shared_limits.h), and so is what calls cost (spending.h).
 // Threads  make() may be called from any thread.
 // Source   docs/decisions/0008-model-services.md
 #pragma once
@@ -17,8 +17,8 @@
 #include "engine/user_function.h"
 #include "media/store.h"
 #include "services/circuit_breaker.h"
-#include "services/usage.h"
 #include "workers/pool.h"
+#include "workers/spending.h"
 
 namespace coppice::engine {
 
@@ -27,8 +27,8 @@ class ServicePools {
   // `config` and `media` are borrowed; `open` gives a session of the catalog's owner.
   ServicePools(const Config& config, const MediaStore& media, std::function<pg::Connection()> open);
 
-  // It borrows from here.
-  std::unique_ptr<FunctionPool> make(const UserFunction& function);
+  // It borrows from here, and the meter.
+  std::unique_ptr<FunctionPool> make(const UserFunction& function, SpendingMeter& meter);
 
  private:
   const Config& config_;
@@ -37,7 +37,6 @@ class ServicePools {
   Secrets secrets_;
   HomeLimits limits_;
   services::CircuitBreakers breakers_;
-  services::UsageTotals usage_;
 };
 
 // Throws when such a function cannot work, as CREATE FUNCTION tells it.

@@ -4,6 +4,7 @@
 #include "config/version.h"
 #include "engine/migrations.h"
 #include "engine/row_counts.h"
+#include "engine/spending_list.h"
 #include "pg/conninfo.h"
 #include "pg/private_server.h"
 
@@ -56,6 +57,12 @@ StatusReport make_status(EngineContext& context) {
   report.database_bytes = number(4);
   report.running_operations = number(5);
   report.interrupted_operations = number(6);
+  const SpentByHome spent = spent_by_home(context);
+  report.spent = spent.total.text();
+  report.spent_today = spent.today.text();
+  report.currency = context.spending().currency();
+  report.budget_total = context.config.text("budget.total");
+  report.budget_per_day = context.config.text("budget.per_day");
   for (const auto& [table, size] : stored_sizes(context, kCountedBytes)) {
     report.rows += static_cast<std::uint64_t>(size.rows);
   }

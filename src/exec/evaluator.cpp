@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "exec/constants.h"
 #include "exec/sql_step.h"
+#include "workers/spending.h"
 
 namespace coppice::exec {
 namespace {
@@ -154,6 +155,19 @@ class Evaluator::Piece {
     }
   }
 
+  void throw_when_budget_is_spent() const {
+    for (const PlanStep& step : plan_.steps()) {
+      const auto* const fragments = std::get_if<FragmentStep>(&step);
+      if (fragments == nullptr) continue;
+      for (const PlannedFragment& planned : fragments->fragments) {
+        for (const OutputCell& cell : cells_[static_cast<std::size_t>(planned.column)]) {
+          const auto* const failure = std::get_if<CellFailure>(&cell);
+          if (failure != nullptr && is_budget_failure(*failure)) throw budget_error(*failure);
+        }
+      }
+    }
+  }
+
   void move_to(std::vector<OutputColumn>& results) {
     const std::vector<int>& outputs = plan_.outputs();
     for (std::size_t i = 0; i < results.size(); ++i) {
@@ -176,13 +190,14 @@ class Evaluator::Piece {
 };
 
 std::vector<OutputColumn> Evaluator::evaluate(const Plan& plan, const TextBatch& rows,
-                                              const std::stop_token& stop) {
+                                              const std::stop_token& stop, bool some_rows) {
   COPPICE_ASSERT(rows.columns.size() == plan.source_columns().size());
   for (const TextColumn& column : rows.columns) COPPICE_ASSERT(column.size() == rows.row_count);
   std::vector<OutputColumn> results(plan.outputs().size());
   for (std::size_t begin = 0; begin < rows.row_count; begin += kPieceRows) {
     Piece piece(*this, plan, rows, begin, std::min(rows.row_count, begin + kPieceRows));
     piece.run(stop);
+    if (!some_rows) piece.throw_when_budget_is_spent();
     piece.move_to(results);
   }
   return results;

@@ -44,9 +44,10 @@ class Evaluator {
   Evaluator(pg::Connection& connection, FunctionPool& pool)
       : connection_(connection), pool_(pool) {}
 
-  // results[output][row]
+  // results[output][row]. When a budget is spent: throws kPaused, or, with `some_rows`, gives the
+  // rows that are done; the others have cells that failed for it (workers/spending.h).
   std::vector<OutputColumn> evaluate(const Plan& plan, const TextBatch& rows,
-                                     const std::stop_token& stop = {});
+                                     const std::stop_token& stop = {}, bool some_rows = false);
 
  private:
   class Piece;

@@ -155,6 +155,9 @@ void HttpMulti::collect(std::vector<HttpEnd>& ended) {
     end.id = transfer->id;
     end.outcome = transfer->outcome(code);
     end.reason = transfer->reason[0] != '\0' ? transfer->reason : curl_easy_strerror(code);
+    long sent_bytes = 0;
+    curl_easy_getinfo(transfer->handle.get(), CURLINFO_REQUEST_SIZE, &sent_bytes);
+    end.sent = sent_bytes > 0;
     end.response = std::move(transfer->response);
     curl_multi_remove_handle(handles_->multi.get(), transfer->handle.get());
     handles_->give_back(std::move(transfer->handle));

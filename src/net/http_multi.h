@@ -42,6 +42,7 @@ struct HttpEnd {
   HttpOutcome outcome = HttpOutcome::kFailed;
   HttpResponse response;
   std::string reason;  // of what is no answer
+  bool sent = false;   // something of the request has left: the server may have acted on it
 };
 
 class HttpMulti {

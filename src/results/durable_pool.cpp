@@ -113,9 +113,13 @@ std::vector<Cell> DurablePool::evaluate_one(const Fragment& fragment, const Batc
 
 void DurablePool::look_up(const Calls& calls) {
   const std::vector<std::optional<Value>> found = store_.find(keys_of(calls));
+  Usage usage;
   for (std::size_t i = 0; i < calls.size(); ++i) {
-    if (found[i]) calls[i]->outcome = *found[i];
+    if (!found[i]) continue;
+    calls[i]->outcome = *found[i];
+    ++usage.kept;
   }
+  if (options_.meter != nullptr && !usage.empty()) options_.meter->settle({}, usage);
 }
 
 DurablePool::Calls DurablePool::make_or_leave(const Calls& piece, const Fragment& fragment,
@@ -142,27 +146,34 @@ void DurablePool::make(const Calls& calls, const Fragment& fragment, const Batch
     }
   }
   const auto begin = std::chrono::steady_clock::now();
+  const Money before = spent();
   const BatchResult outcome = pool_.evaluate({fragment}, piece, stop);
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   for (std::size_t i = 0; i < calls.size(); ++i) calls[i]->outcome = outcome[0][i];
   reach_crash_point("results.piece_made");
   const double each = seconds / static_cast<double>(calls.size());
-  keep(calls, each);
+  keep(calls, each, spent() - before);
   reach_crash_point("results.piece_kept");
   const auto fitting = static_cast<std::size_t>(kPieceSeconds / std::max(each, 1e-6));
   piece_calls_ = std::clamp(fitting, least_calls(), std::max(least_calls(), kMostPieceCalls));
 }
 
-void DurablePool::keep(const Calls& calls, double seconds) {
+// What the calls cost is told for all of them: each gets its share.
+void DurablePool::keep(const Calls& calls, double seconds, const Money& money) {
   std::vector<KeptResult> kept;
   std::vector<std::string> media;
+  std::int64_t made = 0;
   for (const Call* const call : calls) {
+    const auto* const failure = std::get_if<CellFailure>(&*call->outcome);
+    if (failure == nullptr || !is_budget_failure(*failure)) ++made;
     const Value* const value = std::get_if<Value>(&*call->outcome);
     if (value == nullptr) continue;
-    kept.push_back({call->key, *value, seconds});
+    kept.push_back({call->key, *value, seconds, {}});
     if (is_media(value->type)) media.push_back(value->text);
   }
+  std::int64_t number = 0;
+  for (KeptResult& result : kept) result.money = money.share(number++, made);
   if (!media.empty() && options_.make_durable) options_.make_durable(media);
   store_.keep(options_.function, kept, asks_again());
 }

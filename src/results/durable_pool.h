@@ -18,6 +18,7 @@
 
 #include "results/result_store.h"
 #include "workers/pool.h"
+#include "workers/spending.h"
 
 namespace coppice {
 
@@ -32,6 +33,8 @@ struct DurableOptions {
   std::function<bool()> ask_again;
   // Makes media durable before results that name them are kept.
   std::function<void(const std::vector<std::string>& names)> make_durable;
+  // Of the function: knows what calls have cost, is told of those that need not be made.
+  SpendingMeter* meter = nullptr;
 };
 
 class DurablePool final : public FunctionPool {
@@ -54,7 +57,10 @@ class DurablePool final : public FunctionPool {
                       const std::stop_token& stop);
   void make(const Calls& calls, const Fragment& fragment, const Batch& batch,
             const std::stop_token& stop);
-  void keep(const Calls& calls, double seconds);
+  void keep(const Calls& calls, double seconds, const Money& money);
+  Money spent() const {
+    return options_.meter == nullptr ? Money() : options_.meter->total().money;
+  }
   void look_up(const Calls& calls);
   std::size_t least_calls() const { return std::max(kPieceCalls, options_.calls_at_once); }
   bool asks_again() const { return options_.ask_again && options_.ask_again(); }

@@ -122,21 +122,24 @@ void ResultStore::keep(const DurableFunction& function, const std::vector<KeptRe
                        bool replace) {
   if (results.empty()) return;
   const auto column = [&](const auto& to_text) { return array_of(results, to_text); };
-  const std::string conflict =
-      replace ? "UPDATE SET value = excluded.value, media = excluded.media, "
-                "seconds = excluded.seconds, made_at = excluded.made_at, used_at = excluded.used_at"
-              : "NOTHING";
+  const std::string conflict = replace
+                                   ? "UPDATE SET value = excluded.value, media = excluded.media, "
+                                     "seconds = excluded.seconds, money = excluded.money, made_at "
+                                     "= excluded.made_at, used_at = excluded.used_at"
+                                   : "NOTHING";
   connection_().exec_cached(
-      "INSERT INTO coppice.results (key, function_id, code, value, media, seconds) "
-      "SELECT decode(k, 'hex'), $1, $2, decode(v, 'hex'), m, s FROM unnest($3::text[], "
-      "$4::text[], $5::text[], $6::float8[]) AS u(k, v, m, s) ON CONFLICT (key) DO " +
+      "INSERT INTO coppice.results (key, function_id, code, value, media, seconds, money) "
+      "SELECT decode(k, 'hex'), $1, $2, decode(v, 'hex'), m, s, p FROM unnest($3::text[], "
+      "$4::text[], $5::text[], $6::float8[], $7::numeric[]) AS u(k, v, m, s, p) ON CONFLICT (key) "
+      "DO " +
           conflict,
       {function.id, function.code, column([](const KeptResult& r) { return to_hex(r.key); }),
        column([](const KeptResult& r) { return to_hex(packed(r.value)); }),
        column([](const KeptResult& r) {
          return is_media(r.value.type) ? "\"" + r.value.text + "\"" : std::string("NULL");
        }),
-       column([](const KeptResult& r) { return fmt::format("{:.6f}", r.seconds); })});
+       column([](const KeptResult& r) { return fmt::format("{:.6f}", r.seconds); }),
+       column([](const KeptResult& r) { return r.money.text(); })});
 }
 
 }  // namespace coppice

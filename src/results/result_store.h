@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "base/money.h"
 #include "pg/connection.h"
 #include "results/result_key.h"
 
@@ -25,6 +26,7 @@ struct KeptResult {
   ResultKey key;
   Value value;
   double seconds = 0;
+  Money money;
 };
 
 class ResultStore {

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "base/error.h"
@@ -17,6 +18,7 @@ using std::chrono::steady_clock;
 // Of bodies that are being sent; one more may go beyond it.
 constexpr std::size_t kMostBodyBytes = 128 << 20;
 constexpr milliseconds kLongestWait{1'000};
+constexpr milliseconds kBetweenKeeping{1'000};
 constexpr double kBytesPerToken = 4;
 constexpr double kTokensPerFile = 800;
 
@@ -50,7 +52,8 @@ BatchCalls::BatchCalls(HttpFunctionPool& pool, const std::vector<Arguments>& cal
       breaker_(pool.context_.breakers.of(pool.model_key_)),
       headers_(headers_with_secrets(pool.settings_, *pool.form_, pool.context_.secrets)),
       cells_(calls.size()),
-      open_calls_(calls.size()) {
+      open_calls_(calls.size()),
+      spending_kept_(steady_clock::now()) {
   const std::size_t step = pool_.form_->calls_per_request();
   for (std::size_t begin = 0; begin < calls.size(); begin += step) {
     ready_.push_back({begin, std::min(begin + step, calls.size())});
@@ -63,11 +66,17 @@ void BatchCalls::leave() noexcept {
   try {
     connections_.cancel_all();
     if (!in_flight_.empty()) breaker_.abandoned();
-    for (std::size_t i = 0; i < in_flight_.size(); ++i) {
+    for (auto& [id, job] : in_flight_) {
       pool_.context_.limits.give_back(pool_.model_key_, 0);
+      // The service may have answered, or will.
+      Usage usage;
+      usage.money = job.reserved;
+      charge(job, usage);
     }
+    for (Job& job : ready_) charge(job, {});
+    for (auto& [due, job] : waiting_) charge(job, {});
     pool_.context_.limits.rest(pool_.model_key_);
-    pool_.context_.usage.add(pool_.function_.signature.id, usage_);
+    pool_.context_.meter.rest();
   } catch (...) {
     // The database is away: what was taken there expires by itself.
   }
@@ -88,6 +97,7 @@ std::vector<Cell> BatchCalls::run(const std::stop_token& stop) {
     if (!in_flight_.empty()) {
       pool_.context_.limits.keep_alive(pool_.model_key_, pool_.settings_.limits);
     }
+    keep_spending();
     for (const HttpEnd& end : connections_.wait(wait)) finish(end);
   }
   return std::move(cells_);
@@ -117,8 +127,14 @@ milliseconds BatchCalls::send_what_may_go() {
       fail_all({"unavailable", *refusal});
       break;
     }
+    if (const auto pause = set_money_aside()) {
+      breaker_.abandoned();
+      if (*pause > milliseconds(0)) wait = std::min(wait, *pause);
+      break;
+    }
     Job& job = ready_.front();
-    job.tokens_taken = estimated_tokens(job);
+    const TokenCount tokens = estimated_tokens(job);
+    job.tokens_taken = static_cast<double>(tokens.in + tokens.out);
     const auto early =
         pool_.context_.limits.take(pool_.model_key_, pool_.settings_.limits, job.tokens_taken);
     if (early) {
@@ -144,6 +160,54 @@ milliseconds BatchCalls::send_what_may_go() {
   return wait;
 }
 
+std::optional<milliseconds> BatchCalls::set_money_aside() {
+  Job& job = ready_.front();
+  const Money cost = estimated_cost(job);
+  if (cost.is_zero() || !job.reserved.is_zero()) return std::nullopt;
+  const Allowance allowance =
+      pool_.context_.meter.reserve(cost, 1, static_cast<std::int64_t>(ready_.size()));
+  if (allowance.wait) return *allowance.wait;
+  if (allowance.calls == 0) {
+    fail_all({kBudgetSpent, allowance.refusal});
+    return milliseconds(0);
+  }
+  job.reserved = cost;
+  return std::nullopt;
+}
+
+void BatchCalls::charge(Job& job, const Usage& usage) {
+  if (job.reserved.is_zero() && usage.empty()) return;
+  pool_.context_.meter.settle(job.reserved, usage);
+  job.reserved = Money();
+}
+
+// An answer is paid for, whatever it says. So may be one that did not arrive: it counts as what it
+// was thought to cost. Refusals are not.
+void BatchCalls::settle(Job& job, const HttpEnd& end, const Verdict& verdict) {
+  const bool answered = end.outcome == HttpOutcome::kAnswered;
+  const bool served = answered ? end.response.ok() : end.sent;
+  Usage usage;
+  if (served) {
+    const TokenCount told = verdict.answer.tokens;
+    const TokenCount tokens = told.in + told.out > 0 ? told : estimated_tokens(job);
+    const Prices& prices = pool_.settings_.prices;
+    usage.money = prices.cost(static_cast<std::int64_t>(job.size()), tokens.in, tokens.out);
+    usage.tokens_in = told.in;
+    usage.tokens_out = told.out;
+  }
+  if (job.last_sent) {
+    usage.seconds = std::chrono::duration<double>(steady_clock::now() - *job.last_sent).count();
+  }
+  charge(job, usage);
+}
+
+void BatchCalls::keep_spending() {
+  const TimePoint now = steady_clock::now();
+  if (now - spending_kept_ < kBetweenKeeping) return;
+  pool_.context_.meter.keep();
+  spending_kept_ = now;
+}
+
 void BatchCalls::send(Job job) {
   const std::uint64_t id = next_id_++;
   // From here on the job holds a slot, whatever happens.
@@ -153,26 +217,30 @@ void BatchCalls::send(Job job) {
     in_flight_.erase(id);
     breaker_.abandoned();
     pool_.context_.limits.give_back(pool_.model_key_, -job.tokens_taken);
+    charge(job, {});
     fail(job, std::move(*failure));
     return;
   }
   HttpRequest& request = std::get<HttpRequest>(made);
   request.headers.insert(request.headers.end(), headers_.begin(), headers_.end());
-  if (!flight.first_sent) flight.first_sent = steady_clock::now();
+  flight.last_sent = steady_clock::now();
+  if (!flight.first_sent) flight.first_sent = flight.last_sent;
   ++flight.attempts;
   flight.body_bytes = request.body.size();
   const milliseconds timeout =
       std::max(milliseconds(1), std::min(pool_.settings_.timeout, time_left(flight)));
   connections_.start(id, std::move(request), timeout);
   in_flight_bytes_ += flight.body_bytes;
-  ++usage_.requests;
-  if (flight.attempts > 1) ++usage_.retries;
+  Usage usage;
+  usage.requests = 1;
+  usage.retries = flight.attempts > 1 ? 1 : 0;
+  pool_.context_.meter.settle({}, usage);
 }
 
 void BatchCalls::finish(const HttpEnd& end) {
   const auto found = in_flight_.find(end.id);
   COPPICE_ASSERT(found != in_flight_.end());
-  const Job job = found->second;
+  Job job = found->second;
   in_flight_.erase(found);
   in_flight_bytes_ -= job.body_bytes;
   Verdict verdict = judge(end, *pool_.form_, job.size(), parser_, pool_.context_.clock.now_us());
@@ -180,6 +248,7 @@ void BatchCalls::finish(const HttpEnd& end) {
   const bool known = used.in + used.out > 0;
   pool_.context_.limits.give_back(
       pool_.model_key_, known ? static_cast<double>(used.in + used.out) - job.tokens_taken : 0);
+  settle(job, end, verdict);
   if (!verdict.learned.empty()) pool_.context_.limits.note(pool_.model_key_, verdict.learned);
   if (end.outcome == HttpOutcome::kAnswered) pool_.answered_ = true;
   if (verdict.service_failed) {
@@ -210,8 +279,6 @@ void BatchCalls::finish(const HttpEnd& end) {
 
 void BatchCalls::take_answer(const Job& job, Verdict verdict) {
   Answer& answer = verdict.answer;
-  usage_.tokens_in += answer.tokens.in;
-  usage_.tokens_out += answer.tokens.out;
   if (answer.tokens.out > 0) {
     pool_.tokens_out_ = 0.9 * pool_.tokens_out_ + 0.1 * static_cast<double>(answer.tokens.out);
   }
@@ -220,15 +287,19 @@ void BatchCalls::take_answer(const Job& job, Verdict verdict) {
     fail(job, std::get<CellFailure>(answer.cells[0]));
     return;
   }
+  std::int64_t given = 0;
   for (std::size_t i = 0; i < job.size(); ++i) {
     if (auto* const failure = std::get_if<CellFailure>(&answer.cells[i])) {
       fail({job.begin + i, job.begin + i + 1}, std::move(*failure));
       continue;
     }
     cells_[job.begin + i] = std::move(answer.cells[i]);
-    ++usage_.calls;
+    ++given;
     --open_calls_;
   }
+  Usage usage;
+  usage.calls = given;
+  pool_.context_.meter.settle({}, usage);
 }
 
 void BatchCalls::try_again(Job job, const Verdict& verdict) {
@@ -254,13 +325,22 @@ void BatchCalls::fail(const Job& job, CellFailure failure) {
   failure.message = pool_.context_.secrets.filtered(std::move(failure.message));
   for (std::size_t call = job.begin; call < job.end; ++call) cells_[call] = failure;
   open_calls_ -= job.size();
-  usage_.failures += static_cast<std::int64_t>(job.size());
+  if (is_budget_failure(failure)) return;  // no call was made
+  Usage usage;
+  usage.failures = static_cast<std::int64_t>(job.size());
+  pool_.context_.meter.settle({}, usage);
 }
 
 // Those that wait for another try, too.
 void BatchCalls::fail_all(const CellFailure& failure) {
-  for (const Job& job : ready_) fail(job, failure);
-  for (const auto& [due, job] : waiting_) fail(job, failure);
+  for (Job& job : ready_) {
+    charge(job, {});
+    fail(job, failure);
+  }
+  for (auto& [due, job] : waiting_) {
+    charge(job, {});
+    fail(job, failure);
+  }
   ready_.clear();
   waiting_.clear();
 }
@@ -273,7 +353,7 @@ milliseconds BatchCalls::jittered_pause(int attempts) const {
   return milliseconds(static_cast<std::int64_t>(random_fraction() * std::min(most_ms, grown_ms)));
 }
 
-double BatchCalls::estimated_tokens(const Job& job) const {
+TokenCount BatchCalls::estimated_tokens(const Job& job) const {
   double bytes = static_cast<double>(
       (pool_.settings_.prompt.size() + pool_.settings_.system.size()) * job.size());
   double tokens = 0;
@@ -286,11 +366,20 @@ double BatchCalls::estimated_tokens(const Job& job) const {
       }
     }
   }
+  TokenCount count;
+  count.in = static_cast<std::int64_t>(std::ceil(tokens + bytes / kBytesPerToken));
   if (pool_.source_.is_chat()) {
-    tokens += std::min(pool_.tokens_out_.load(),
-                       static_cast<double>(pool_.settings_.max_tokens.value_or(1 << 30)));
+    const double most = static_cast<double>(pool_.settings_.max_tokens.value_or(1 << 30));
+    count.out = static_cast<std::int64_t>(std::ceil(std::min(pool_.tokens_out_.load(), most)));
   }
-  return tokens + bytes / kBytesPerToken;
+  return count;
+}
+
+Money BatchCalls::estimated_cost(const Job& job) const {
+  const Prices& prices = pool_.settings_.prices;
+  if (prices.free()) return {};
+  const TokenCount tokens = estimated_tokens(job);
+  return prices.cost(static_cast<std::int64_t>(job.size()), tokens.in, tokens.out);
 }
 
 milliseconds BatchCalls::time_left(const Job& job) const {

@@ -23,6 +23,7 @@
 #include "services/circuit_breaker.h"
 #include "services/http_function_pool.h"
 #include "services/verdict.h"
+#include "workers/spending.h"
 
 namespace coppice::services {
 
@@ -43,8 +44,9 @@ class BatchCalls {
   struct Job {
     std::size_t begin = 0, end = 0;  // indexes into calls_
     int attempts = 0;
-    std::optional<TimePoint> first_sent;
+    std::optional<TimePoint> first_sent, last_sent;
     double tokens_taken = 0;
+    Money reserved;  // for its next attempt
     std::size_t body_bytes = 0;
     std::size_t size() const { return end - begin; }
   };
@@ -53,6 +55,9 @@ class BatchCalls {
   // Returns how long nothing else can be sent.
   Milliseconds send_what_may_go();
   bool may_send_another() const;
+  // Money for the first of those that are ready. nullopt: it is set aside; else how long to wait,
+  // zero when there is none to wait for: then those that are not in flight have failed.
+  std::optional<Milliseconds> set_money_aside();
   void send(Job job);
   void finish(const HttpEnd& end);
   void take_answer(const Job& job, Verdict verdict);
@@ -60,7 +65,12 @@ class BatchCalls {
   void fail(const Job& job, CellFailure failure);
   void fail_all(const CellFailure& failure);
   Milliseconds jittered_pause(int attempts) const;
-  double estimated_tokens(const Job& job) const;
+  TokenCount estimated_tokens(const Job& job) const;
+  Money estimated_cost(const Job& job) const;
+  // What an attempt that has ended has cost, and the money that was set aside for it.
+  void settle(Job& job, const HttpEnd& end, const Verdict& verdict);
+  void charge(Job& job, const Usage& usage);
+  void keep_spending();
   Milliseconds time_left(const Job& job) const;
   void leave() noexcept;
 
@@ -77,7 +87,7 @@ class BatchCalls {
   std::size_t in_flight_bytes_ = 0;
   std::size_t open_calls_ = 0;
   std::uint64_t next_id_ = 0;
-  Usage usage_;
+  TimePoint spending_kept_;
 };
 
 }  // namespace coppice::services

@@ -29,9 +29,9 @@
 #include "services/http_settings.h"
 #include "services/service_form.h"
 #include "services/shared_limits.h"
-#include "services/usage.h"
 #include "workers/pool.h"
 #include "workers/signature.h"
+#include "workers/spending.h"
 
 namespace coppice::services {
 
@@ -45,13 +45,13 @@ struct HttpFunction {
 // What CREATE FUNCTION asks: throws kUsage (or kUnsupported) when the function cannot work.
 void check_http_function(const HttpFunction& function);
 
-// What the functions of a home share; all borrowed.
+// What the functions of a home share, and the function's own meter; all borrowed.
 struct ServiceContext {
   const MediaStore& media;
   Secrets& secrets;
   SharedLimits& limits;
   CircuitBreakers& breakers;
-  UsageSink& usage;
+  SpendingMeter& meter;
   const Clock& clock;
 };
 

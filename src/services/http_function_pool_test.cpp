@@ -75,7 +75,7 @@ TEST_F(HttpPool, ResultsComeInTheOrderOfTheRows) {
   const auto texts = numbered(60);
   const std::vector<Cell> cells = call(*pool, texts);
   for (std::size_t i = 0; i < texts.size(); ++i) EXPECT_EQ(text_of(cells.at(i)), texts[i]);
-  const Usage usage = world_.usage.totals().at("public.f");
+  const Usage usage = world_.usage.total();
   EXPECT_EQ(usage.calls, 60);
   EXPECT_EQ(usage.requests, 60);
   EXPECT_EQ(usage.retries, 0);
@@ -130,7 +130,7 @@ TEST_F(HttpPool, RetryAfterIsHonouredByTheWholeModel) {
   EXPECT_GE(first.count(), 999);
   EXPECT_LT(first.count(), 1'300);
   EXPECT_EQ(server.request_count(), 4);
-  EXPECT_EQ(world_.usage.totals().at("public.f").retries, 1);
+  EXPECT_EQ(world_.usage.total().retries, 1);
 }
 
 TEST_F(HttpPool, AWaitingRetryDelaysNobodyElse) {
@@ -184,7 +184,7 @@ TEST_F(HttpPool, WhatIsTriedAgainAndWhatIsNot) {
     const std::vector<Cell> cells = call(*pool, {"x"});
     EXPECT_EQ(failure_of(cells.at(0)).type, each.type) << each.answer;
     EXPECT_EQ(server.request_count(), each.requests) << each.answer;
-    EXPECT_EQ(world_.usage.totals().at("public.f").calls, 0);
+    EXPECT_EQ(world_.usage.total().calls, 0);
   }
 }
 
@@ -253,7 +253,7 @@ TEST_F(HttpPool, StopIsObeyedAtOnce) {
     EXPECT_EQ(error.code(), ErrorCode::kInterrupted);
   }
   EXPECT_LT(milliseconds_since(begun), 250);
-  EXPECT_EQ(world_.usage.totals().at("public.f").requests, 8);
+  EXPECT_EQ(world_.usage.total().requests, 8);
   // What was in flight holds no slot any more.
   EXPECT_EQ(world_.limits.take(server.url("/f"), {0, 0, 1}, 0), std::nullopt);
   ending = true;
@@ -323,7 +323,7 @@ TEST_F(HttpPool, TheFirstRequestGoesAloneAndTeachesTheLimits) {
   // 1200 a minute are 20 a second: the first, 20 at once, and the other 19 in a second.
   EXPECT_GE(milliseconds_since(begun), 850);
   EXPECT_LT(milliseconds_since(begun), 2'000);
-  const Usage usage = world_.usage.totals().at("public.f");
+  const Usage usage = world_.usage.total();
   EXPECT_EQ(usage.tokens_in, 120);
   EXPECT_EQ(usage.tokens_out, 80);
 }

@@ -188,6 +188,13 @@ const std::vector<Reader>& readers() {
        [](auto& n, auto& v, auto& to) {
          to.limits.tokens_per_minute = bounded(n, v, 1.0, kMostRate);
        }},
+      {"call_price", kAll,
+       [](auto& n, auto& v, auto& to) { to.prices.call = amount_setting(n, v); }},
+      {"input_price", kModels,
+       [](auto& n, auto& v, auto& to) { to.prices.input = amount_setting(n, v); }},
+      {"output_price", kChat,
+       [](auto& n, auto& v, auto& to) { to.prices.output = amount_setting(n, v); }},
+      {"budget", kAll, [](auto& n, auto& v, auto& to) { to.budget = amount_setting(n, v); }},
   };
   return *all;
 }
@@ -278,6 +285,7 @@ HttpSettings read_http_settings(const SettingTexts& texts, const ServiceSource& 
     throw Error(ErrorCode::kUsage, "SET base_url has no meaning: AS names a whole URL",
                 "write json:/path, or leave base_url out");
   }
+  check_budget_has_price(settings.budget, settings.prices);
   take_defaults(settings, defaults);
   if (settings.base_url.empty() && !whole_url) {
     throw Error(ErrorCode::kUsage, fmt::format("json:{} needs an address", source.address),

@@ -17,6 +17,7 @@
 #include "config/config.h"
 #include "services/http_source.h"
 #include "services/shared_limits.h"
+#include "workers/spending.h"
 
 namespace coppice::services {
 
@@ -49,6 +50,8 @@ struct HttpSettings {
   std::chrono::milliseconds deadline{900'000};
   int attempt_count = 5;
   RateLimits limits;
+  Prices prices;
+  std::optional<Money> budget;
 };
 
 HttpSettings read_http_settings(const SettingTexts& texts, const ServiceSource& source,

@@ -25,7 +25,7 @@ struct ServiceWorld {
   Secrets secrets{{{"CANARY", kKey}}};
   LocalLimits limits{clock};
   CircuitBreakers breakers{BreakerOptions{}, clock};
-  UsageTotals usage;
+  CountingMeter usage;
 
   ServiceContext context() { return {media, secrets, limits, breakers, usage, clock}; }
 
