@@ -48,9 +48,12 @@ bool Call::boolean(std::size_t index) const {
   return value_of(*this, index, ValueType::kBoolean).boolean;
 }
 
+std::string Call::json_text(std::size_t index) const {
+  return value_of(*this, index, ValueType::kJson).text;
+}
+
 nlohmann::json Call::json(std::size_t index) const {
-  nlohmann::json json =
-      nlohmann::json::parse(value_of(*this, index, ValueType::kJson).text, nullptr, false);
+  nlohmann::json json = nlohmann::json::parse(json_text(index), nullptr, false);
   if (json.is_discarded()) {
     throw FunctionFailure("type", fmt::format("argument {} is not JSON", index + 1));
   }

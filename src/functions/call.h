@@ -34,6 +34,8 @@ struct Call {
   std::string text(std::size_t index) const;
   bool boolean(std::size_t index) const;
   nlohmann::json json(std::size_t index) const;
+  // As it came: with every digit of its numbers.
+  std::string json_text(std::size_t index) const;
   // A JSON array of numbers, each finite. FunctionFailure "range" for anything else.
   std::vector<double> numbers(std::size_t index) const;
 

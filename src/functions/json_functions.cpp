@@ -3,20 +3,19 @@
 
 #include "functions/call.h"
 #include "functions/failure.h"
+#include "functions/json_items.h"
 #include "functions/rows.h"
 
 namespace coppice::functions {
 namespace {
 
 Operand elements(const Call& call) {
-  const nlohmann::json items = call.json(0);
+  const std::string items = call.json_text(0);
   IteratorRows rows(call.limits);
-  if (items.is_null()) return rows.give();
-  if (!items.is_array()) {
-    throw FunctionFailure("type", std::string("elements() takes a JSON array, not ") +
-                                      (items.is_object() ? "an object" : "a single value"));
+  if (is_json_null(items)) return rows.give();
+  for (const std::string_view item : json_items(items, "elements()")) {
+    rows.add_text("{\"element\":" + std::string(item) + "}");
   }
-  for (const nlohmann::json& element : items) rows.add({{"element", element}});
   return rows.give();
 }
 

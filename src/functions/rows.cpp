@@ -18,9 +18,13 @@ namespace {
 }  // namespace
 
 void IteratorRows::add(const nlohmann::json& row) {
+  add_text(row.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+void IteratorRows::add_text(std::string_view row) {
   if (++count_ > limits_.max_rows) fail_too_many(limits_);
   if (count_ > 1) text_ += ',';
-  text_ += row.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  text_ += row;
   if (text_.size() > limits_.max_rows_bytes) {
     throw FunctionFailure("limit", fmt::format("the rows of one value have more than {} bytes: ask "
                                                "for fewer, or cut the value before",

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 
 #include "functions/call.h"
 
@@ -20,6 +21,8 @@ class IteratorRows {
   explicit IteratorRows(const Limits& limits) : limits_(limits) {}
 
   void add(const nlohmann::json& row);
+  // The same of an object that is JSON text already.
+  void add_text(std::string_view row);
   // Nothing may be added after it.
   Operand give();
 
