@@ -114,7 +114,21 @@ TEST_F(BinderTest, ExplainsWrongArguments) {
   EXPECT_CONTAINS(bind_error("resize(DISTINCT poster, 3)"), "not an aggregate");
   EXPECT_CONTAINS(bind_error("coppice.resise(poster, 3)"), "did you mean \"resize\"");
   EXPECT_CONTAINS(bind_error("width('x.jpg'::text)"), "no error");
-  EXPECT_CONTAINS(bind_error("coppice.width('x.jpg')"), "Say which: 'x.jpg'::image");
+}
+
+TEST_F(BinderTest, SaysWhatALiteralMayBeAndHowToSayWhich) {
+  EXPECT_CONTAINS(bind_error("coppice.width('x.jpg')"),
+                  "width takes an image or a video, and 'x.jpg' may be either");
+  EXPECT_CONTAINS(bind_error("coppice.width('x.jpg')"),
+                  "Say which: image 'x.jpg' or video 'x.jpg'.");
+  EXPECT_CONTAINS(bind_error("resize('a.jpg', 10)"), "image 'a.jpg' or video 'a.jpg'");
+  EXPECT_CONTAINS(bind_error("resize($1, 10)"), "($1)::image or ($1)::video");
+  EXPECT_CONTAINS(bind_error("mime_type('x')"),
+                  "mime_type takes an image, a video, an audio or a document, and 'x' may be any");
+  for (const std::string image : {"image 'a.jpg'", "'a.jpg'::image", "image => 'a.jpg'"}) {
+    EXPECT_CONTAINS(bind("resize(" + image + ", width => 10)"), "\"resize(image,bigint,bigint)\"");
+  }
+  EXPECT_CONTAINS(bind("resize(video 'a.mp4', 10)"), "\"resize(video,bigint,bigint)\"");
 }
 
 TEST_F(BinderTest, LeavesFunctionsOfPostgresqlAlone) {

@@ -87,13 +87,40 @@ const Node* argument_value(const Node* argument) {
   return named ? named->arg : argument;
 }
 
-std::string list_kinds(const std::vector<MediaKind>& kinds, std::string_view last_separator) {
+// "a, b or c"
+std::string joined_by_or(const std::vector<std::string>& texts) {
   std::string text;
-  for (std::size_t i = 0; i < kinds.size(); ++i) {
-    if (i > 0) text += i + 1 == kinds.size() ? fmt::format(" {} ", last_separator) : ", ";
-    text += with_article(kinds[i]);
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (i > 0) text += i + 1 == texts.size() ? " or " : ", ";
+    text += texts[i];
   }
   return text;
+}
+
+// How an argument is written as a value of that type: image 'a.jpg', ($1)::image.
+std::string written_as(const Node* argument, const std::string& type) {
+  const auto* const constant = as<PgQuery__AConst>(argument);
+  const bool is_text = constant != nullptr && !constant->isnull &&
+                       constant->val_case == PG_QUERY__A__CONST__VAL_SVAL;
+  const std::string text = short_text(argument);
+  return is_text ? fmt::format("{} {}", type, text) : fmt::format("({})::{}", text, type);
+}
+
+// The types that the candidates take as parameter `index`, each once.
+std::vector<ValueType> types_at(const std::vector<Candidate>& candidates, std::size_t index) {
+  std::vector<ValueType> types;
+  for (const Candidate& candidate : candidates) {
+    if (index >= candidate.signature->parameters.size()) continue;
+    const ValueType type = candidate.signature->parameters[index].type;
+    if (std::find(types.begin(), types.end(), type) == types.end()) types.push_back(type);
+  }
+  return types;
+}
+
+std::string list_kinds(const std::vector<MediaKind>& kinds) {
+  std::vector<std::string> texts;
+  for (const MediaKind kind : kinds) texts.push_back(with_article(kind));
+  return joined_by_or(texts);
 }
 
 // The kinds that the candidates take as parameter `index`.
@@ -180,7 +207,9 @@ MatchedCall Matcher::match() const {
   if (left.size() > 1) {
     const auto better = [&](const Candidate& a, const Candidate& b) { return score(a) > score(b); };
     std::stable_sort(left.begin(), left.end(), better);
-    if (score(left[0]) == score(left[1])) throw_ambiguous(left);
+    const int best = score(left[0]);
+    std::erase_if(left, [&](const Candidate& candidate) { return score(candidate) < best; });
+    if (left.size() > 1) throw_ambiguous(left);
   }
   return {left.front().signature, left.front().arguments};
 }
@@ -243,10 +272,10 @@ void Matcher::throw_misfit(const std::vector<Candidate>& candidates) const {
     fail(ErrorCode::kType, argument,
          fmt::format("argument \"{}\" of {} is {}, but {} is {}",
                      meant.signature->parameters[index].name, name_, type, shown(argument),
-                     list_kinds(kinds.list(), "or")),
+                     list_kinds(kinds.list())),
          signatures_hint());
   }
-  const std::string takes = fmt::format("{} takes {}", name_, list_kinds(wanted, "or"));
+  const std::string takes = fmt::format("{} takes {}", name_, list_kinds(wanted));
   if (kinds.media == 0) {
     fail(ErrorCode::kType, argument, fmt::format("{}, but {} is not", takes, shown(argument)),
          fmt::format("If it holds the name of one, say so: ({})::{}. {}", shown(argument),
@@ -255,20 +284,27 @@ void Matcher::throw_misfit(const std::vector<Candidate>& candidates) const {
   const std::string verb = kinds.only() ? "is" : "may be";
   std::vector<MediaKind> given = kinds.list();
   if (!kinds.only()) std::erase_if(given, [&](MediaKind kind) { return wanted.front() == kind; });
-  const std::string what = given.empty() ? "something else" : list_kinds(given, "or");
+  const std::string what = given.empty() ? "something else" : list_kinds(given);
   fail(ErrorCode::kType, argument,
        fmt::format("{}, but {} {} {}", takes, shown(argument), verb, what), signatures_hint());
 }
 
 void Matcher::throw_ambiguous(const std::vector<Candidate>& candidates) const {
-  const std::vector<MediaKind> wanted = wanted_kinds(candidates, 0);
-  const Node* const first =
-      candidates.front().arguments.empty() ? nullptr : candidates.front().arguments[0];
-  if (wanted.size() > 1 && first) {
-    fail(ErrorCode::kType, first,
-         fmt::format("{} takes {}, and {} may be any of them", name_, list_kinds(wanted, "or"),
-                     shown(first)),
-         fmt::format("Say which: {}::{}.", shown(first), media_kind_name(wanted.front())));
+  const std::size_t argument_count = candidates.front().arguments.size();
+  for (std::size_t i = 0; i < argument_count; ++i) {
+    const Node* const argument = candidates.front().arguments[i];
+    const std::vector<ValueType> types = types_at(candidates, i);
+    if (types.size() < 2 || argument == nullptr) continue;
+    std::vector<std::string> names, writings;
+    for (const ValueType type : types) {
+      const auto kind = media_kind_of(type);
+      names.push_back(kind ? with_article(*kind) : sql_type_name(type));
+      writings.push_back(written_as(argument, sql_type_name(type)));
+    }
+    fail(ErrorCode::kType, argument,
+         fmt::format("{} takes {}, and {} may be {}", name_, joined_by_or(names), shown(argument),
+                     types.size() == 2 ? "either" : "any of them"),
+         fmt::format("Say which: {}.", joined_by_or(writings)));
   }
   throw sql::error_at(ErrorCode::kType, source_, call_.location,
                       fmt::format("the call of {} fits more than one function", name_),
