@@ -11,11 +11,19 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import function_benchmarks  # noqa: E402
+import iterator_benchmarks  # noqa: E402
 import media_benchmarks  # noqa: E402
 import row_benchmarks  # noqa: E402
+import service_benchmarks  # noqa: E402
 from framework import RUNS, MissingPeer, WrongResult, machine, measure  # noqa: E402
 
-BENCHMARKS = [*row_benchmarks.BENCHMARKS, *media_benchmarks.BENCHMARKS, *function_benchmarks.BENCHMARKS]
+BENCHMARKS = [
+    *row_benchmarks.BENCHMARKS,
+    *media_benchmarks.BENCHMARKS,
+    *iterator_benchmarks.BENCHMARKS,
+    *function_benchmarks.BENCHMARKS,
+    *service_benchmarks.BENCHMARKS,
+]
 
 
 def show(value):
