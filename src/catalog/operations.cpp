@@ -79,7 +79,8 @@ PublishResult OperationLog::publish(const Operation& operation, const RowCounts&
 void OperationLog::fail(const Operation& operation, std::string_view state,
                         std::string_view message) {
   connection_.exec_cached(
-      fmt::format("UPDATE coppice.operations SET state = $3, message = $4, asked = NULL, "
+      fmt::format("UPDATE coppice.operations SET message = $4, asked = NULL, state = CASE "
+                  "WHEN asked = 'cancel' AND $3 = 'failed' THEN 'cancelled' ELSE $3 END, "
                   "ended_at = clock_timestamp() "
                   "WHERE tree_id = $1 AND op_id = $2 AND state IN ({})",
                   kOpenStates),
@@ -87,18 +88,12 @@ void OperationLog::fail(const Operation& operation, std::string_view state,
        cut_statement(message)});
 }
 
-void OperationLog::set_progress(const Operation& operation, std::int64_t done, std::int64_t total) {
-  connection_.exec_cached(
-      "UPDATE coppice.operations SET progress_done = $3, progress_total = $4 "
-      "WHERE tree_id = $1 AND op_id = $2",
-      {text_of(operation.tree_id), text_of(operation.op_id), text_of(done), text_of(total)});
-}
-
 std::optional<WaitingOperation> OperationLog::take_up(std::int64_t tree_id, std::int64_t op_id,
                                                       bool unless_paused) {
   const pg::Result taken = connection_.exec_cached(
       fmt::format("UPDATE coppice.operations o SET state = 'running', ended_at = NULL, "
-                  "message = NULL, asked = NULL, asked_by = NULL, backend_pid = a.pid, "
+                  "message = NULL, asked = NULL, asked_by = NULL, sample_times = NULL, "
+                  "sample_rows = NULL, progress_total = o.progress_done, backend_pid = a.pid, "
                   "backend_start = a.backend_start FROM pg_stat_get_activity(pg_backend_pid()) a "
                   "WHERE o.tree_id = $1 AND o.op_id = $2 AND o.state IN ({}) "
                   "RETURNING o.table_id, o.kind, coalesce(o.detail, '{{}}')",
@@ -116,7 +111,8 @@ std::optional<WaitingOperation> OperationLog::take_up(std::int64_t tree_id, std:
 
 int OperationLog::settle_abandoned() {
   const pg::Result settled = connection_.exec(
-      "UPDATE coppice.operations o SET state = 'interrupted', ended_at = clock_timestamp(), "
+      "UPDATE coppice.operations o SET state = CASE asked WHEN 'pause' THEN 'paused' "
+      "ELSE 'interrupted' END, ended_at = clock_timestamp(), "
       "message = 'the process that ran it ended' WHERE o.state = 'running' AND NOT EXISTS ("
       "SELECT 1 FROM pg_stat_get_activity(o.backend_pid) a "
       "WHERE a.backend_start = o.backend_start)");

@@ -73,12 +73,12 @@ class OperationLog {
   PublishResult publish(const Operation& operation, const RowCounts& counts, bool check_rows,
                         bool changes_schema);
   void fail(const Operation& operation, std::string_view state, std::string_view message);
-  void set_progress(const Operation& operation, std::int64_t done, std::int64_t total);
   // Makes a waiting operation this session's, and running. nullopt: it does not wait, or not any
   // more. With `unless_paused` only an interrupted one.
   std::optional<WaitingOperation> take_up(std::int64_t tree_id, std::int64_t op_id,
                                           bool unless_paused = false);
-  // Marks running operations of dead backends as interrupted; how many there were.
+  // Marks running operations of dead backends as interrupted, or as paused if that was asked for;
+  // how many there were.
   int settle_abandoned();
 
   const std::string& author() const { return author_; }

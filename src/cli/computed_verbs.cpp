@@ -67,6 +67,27 @@ int run_jobs_resume(Session& session) {
   return 0;
 }
 
+int run_jobs_show(Session& session) {
+  PrintingSink sink = session.sink(RowFormat::kExpanded);
+  session.engine().job(JobAction::kShow, session.arguments().argument("ID"), sink);
+  return 0;
+}
+
+int run_jobs_pause(Session& session) {
+  act_on_job(session, JobAction::kPause);
+  return 0;
+}
+
+int run_jobs_cancel(Session& session) {
+  session.confirm(
+      fmt::format("take back all that job {} has done", session.arguments().argument("ID")),
+      [&](ResultSink& sink) {
+        session.engine().job(JobAction::kShow, session.arguments().argument("ID"), sink);
+      });
+  act_on_job(session, JobAction::kCancel);
+  return 0;
+}
+
 int run_jobs_discard(Session& session) {
   const std::string id = session.arguments().argument("ID");
   const auto show = [&](ResultSink& sink) {

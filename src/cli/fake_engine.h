@@ -124,7 +124,8 @@ class FakeEngine final : public Engine {
   }
   void jobs(bool all, ResultSink& sink) override { did(all ? "jobs all" : "jobs", sink); }
   void job(JobAction action, const std::string& id, ResultSink& sink) override {
-    did(fmt::format("job {} {}", action == JobAction::kResume ? "resume" : "discard", id), sink);
+    constexpr const char* kNames[] = {"show", "resume", "pause", "cancel", "discard"};
+    did(fmt::format("job {} {}", kNames[static_cast<int>(action)], id), sink);
   }
   void functions(ResultSink& sink) override { did("functions", sink); }
   void results(ResultSink& sink) override { did("results", sink); }

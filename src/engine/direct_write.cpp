@@ -8,6 +8,7 @@
 #include "base/crash_point.h"
 #include "catalog/error_translation.h"
 #include "catalog/store_ddl.h"
+#include "engine/job_watch.h"
 #include "engine/operation_end.h"
 #include "pg/transaction.h"
 
@@ -135,7 +136,7 @@ WriteOutcome run_direct_write(EngineContext& context, const sql::QualifiedName& 
         refresh(context, operation);
         continue;
       }
-      Error translated = catalog::translate(error, *table);
+      Error translated = explain_stop(context, operation, catalog::translate(error, *table));
       if (error.fields().context.find("_compute()") != std::string::npos) {
         if (auto traced = trace_failure(context, *table, operation, write)) translated = *traced;
       }

@@ -11,6 +11,7 @@
 #include "engine/fill.h"
 #include "engine/function_list.h"
 #include "engine/history.h"
+#include "engine/job_requests.h"
 #include "engine/jobs.h"
 #include "engine/kept_results.h"
 #include "engine/lineage.h"
@@ -106,10 +107,17 @@ class HomeEngine final : public Engine {
   }
   void jobs(bool all, ResultSink& sink) override { engine::list_jobs(begin(), all, sink); }
   void job(JobAction action, const std::string& id, ResultSink& sink) override {
-    if (action == JobAction::kResume) {
-      engine::resume_job(begin(), id, sink);
-    } else {
-      engine::discard_job(begin(), id, sink);
+    switch (action) {
+      case JobAction::kShow:
+        return engine::show_job(begin(), id, sink);
+      case JobAction::kResume:
+        return engine::resume_job(begin(), id, sink);
+      case JobAction::kPause:
+        return engine::pause_job(begin(), id, sink);
+      case JobAction::kCancel:
+        return engine::cancel_job(begin(), id, sink);
+      case JobAction::kDiscard:
+        return engine::discard_job(begin(), id, sink);
     }
   }
   void functions(ResultSink& sink) override { engine::list_functions(begin(), sink); }

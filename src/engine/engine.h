@@ -35,7 +35,7 @@ using SqlParameters = std::map<std::string, std::string>;
 
 enum class InsertFormat { kCsv, kJsonl, kFolder };
 enum class LineageFormat { kText, kJson, kDot };
-enum class JobAction { kResume, kDiscard };
+enum class JobAction { kShow, kResume, kPause, kCancel, kDiscard };
 
 struct InsertOptions {
   InsertFormat format = InsertFormat::kCsv;

@@ -14,6 +14,7 @@
 #include "engine/column_definition.h"
 #include "engine/fill_constraints.h"
 #include "engine/fill_ranges.h"
+#include "engine/job_watch.h"
 #include "engine/operation_end.h"
 #include "engine/schema_change.h"
 #include "engine/view_changes.h"
@@ -312,17 +313,19 @@ std::int64_t go_on(EngineContext& context, const catalog::WaitingOperation& take
   position.high_op = detail["high_op"];
   position.after_from = detail["after"][0];
   position.after_row = detail["after"][1];
+  JobWatch watch(context, operation, true);
   try {
     return finish_fill(context, operation, static_cast<FillKind>(detail["fill"].get<int>()),
                        constraints_of(detail), detail["physical"], detail["filled"], position,
                        sink);
-  } catch (const Error& error) {
+  } catch (const Error& caught) {
     context.forget_catalog();
     if (!context.main.is_alive()) throw;
+    const Error error = watch.explain(caught);
     if (keeps_work(error)) leave_waiting(context, operation, error, true);
     remove_hidden(context, *context.catalog.table_by_id(operation.table_id));
     context.log.fail(operation, end_state(error), error.message());
-    throw;
+    throw error;
   }
 }
 
@@ -332,21 +335,25 @@ std::int64_t fill_column(EngineContext& context, const FillRequest& request, Res
   const TablePointer table = context.catalog.table(request.table);
   const Operation operation = context.log.begin(*table, kind_name(request.kind), request.statement);
   bool begun_filling = false;
+  JobWatch watch(context, operation, false);
   try {
     const BegunFill begun = begin_fill(context, request, operation);
     begun_filling = true;
+    watch.allow_pause();
     return finish_fill(context, operation, request.kind, request.constraints, begun.physical, 0,
                        begun.position, sink);
-  } catch (const Error& error) {
+  } catch (const Error& caught) {
     context.forget_catalog();
     if (!context.main.is_alive()) throw;
+    const Error error = watch.explain(caught);
     if (keeps_work(error) && begun_filling) leave_waiting(context, operation, error, true);
     // With the hidden columns, for errors about them.
     const TablePointer hidden = context.catalog.table_by_id(operation.table_id);
     if (begun_filling) remove_hidden(context, *hidden);
-    const auto* server_error = dynamic_cast<const pg::ServerError*>(&error);
-    const Error told =
-        server_error != nullptr ? ddl_error(*server_error, *hidden, request.source) : error;
+    const auto* server_error = dynamic_cast<const pg::ServerError*>(&caught);
+    const Error told = server_error != nullptr && error.code() != ErrorCode::kCancelled
+                           ? ddl_error(*server_error, *hidden, request.source)
+                           : error;
     context.log.fail(operation, end_state(error), told.message());
     throw told;
   }

@@ -8,6 +8,7 @@
 #include "catalog/expressions.h"
 #include "engine/bound_expression.h"
 #include "engine/compute.h"
+#include "engine/job_progress.h"
 #include "engine/references.h"
 #include "pg/conninfo.h"
 #include "pg/transaction.h"
@@ -31,8 +32,8 @@ class Filler {
         table_(table),
         column_(column),
         position_(position),
-        sink_(sink),
-        what_(fmt::format("filling {}.{}", table.user_name(), column.name)) {}
+        progress_(context, operation, fmt::format("filling {}.{}", table.user_name(), column.name),
+                  sink) {}
 
   std::int64_t run() {
     count_rows();
@@ -64,28 +65,27 @@ class Filler {
   }
 
   void count_rows() {
-    total_ = context_.main
-                 .exec(fmt::format("SELECT count(*) FROM {} WHERE {}", table_.store_table(),
-                                   rows_to_do()))
-                 .integer(0, 0);
+    progress_.found(context_.main
+                        .exec(fmt::format("SELECT count(*) FROM {} WHERE {}", table_.store_table(),
+                                          rows_to_do()))
+                        .integer(0, 0));
   }
 
   // The progress is kept in the transaction that stores the range.
   void advance(const Bound& bound, std::int64_t rows) {
-    done_ += rows;
     context_.main.exec_cached(
-        "UPDATE coppice.operations SET progress_done = $3, progress_total = $4, "
-        "detail = jsonb_set(detail, '{after}', jsonb_build_array($5::bigint, $6::bigint)) "
+        "UPDATE coppice.operations SET "
+        "detail = jsonb_set(detail, '{after}', jsonb_build_array($3::bigint, $4::bigint)) "
         "WHERE tree_id = $1 AND op_id = $2",
         {std::to_string(operation_.tree_id), std::to_string(operation_.op_id),
-         std::to_string(done_), std::to_string(total_), std::to_string(bound.from),
-         std::to_string(bound.row)});
+         std::to_string(bound.from), std::to_string(bound.row)});
+    progress_.done(rows);
   }
 
   void finish_range(const Bound& bound) {
     position_.after_from = bound.from;
     position_.after_row = bound.row;
-    sink_.progress({what_, static_cast<std::uint64_t>(done_), static_cast<std::uint64_t>(total_)});
+    progress_.tell();
     reach_crash_point("fill.range_stored");
     context_.check_stop();
   }
@@ -265,10 +265,7 @@ class Filler {
   const TableInfo& table_;
   const ColumnInfo& column_;
   FillPosition position_;
-  ResultSink& sink_;
-  std::string what_;
-  std::int64_t done_ = 0;
-  std::int64_t total_ = 0;
+  JobProgress progress_;
   std::int64_t errors_ = 0;
 };
 

@@ -2,8 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <charconv>
-
 #include "engine/emit.h"
 #include "engine/fill.h"
 #include "engine/materialized_view.h"
@@ -14,66 +12,24 @@
 namespace coppice::engine {
 namespace {
 
-struct JobId {
-  std::int64_t tree = 0;
-  std::int64_t operation = 0;
-};
+constexpr std::uint64_t kMostListed = 100;
 
-struct Job {
-  JobId id;
-  std::string state;
-  bool is_fill = false;
-  bool makes_view = false;
-  bool is_staged = false;  // its rows are all in its stage
-  std::optional<std::string> stage_name;
+// Of an operation o: how fast it is, and how long it may take. Rounded: it is an estimate.
+constexpr const char* kPace =
+    "round(coppice.progress_rate(o)::numeric, 1) AS rows_per_second, "
+    "CASE WHEN coppice.progress_rate(o) > 0 THEN ceil((o.progress_total - o.progress_done) / "
+    "coppice.progress_rate(o))::bigint END AS seconds_left";
 
-  bool waits() const { return state == "interrupted" || state == "paused"; }
-};
-
-std::optional<std::int64_t> number(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < 0) return std::nullopt;
-  return value;
-}
-
-JobId parse_id(const std::string& text) {
-  const std::size_t dash = text.find('-');
-  if (dash != std::string::npos) {
-    const auto tree = number(std::string_view(text).substr(0, dash));
-    const auto operation = number(std::string_view(text).substr(dash + 1));
-    if (tree && operation) return {*tree, *operation};
-  }
-  throw Error(ErrorCode::kUsage, fmt::format("\"{}\" is no job", text),
-              "a job is called like 12-5; see: coppice jobs");
-}
-
-Job find_job(EngineContext& context, const std::string& text) {
-  Job job;
-  job.id = parse_id(text);
-  context.log.settle_abandoned();
-  const pg::Result row = context.main.exec_params(
-      "SELECT state, coalesce(detail ? 'fill', false), stage_name, "
-      "coalesce(detail ? 'create_view', false), "
-      "coalesce(detail ?| '{stage,create_view}', false) FROM coppice.operations "
-      "WHERE tree_id = $1 AND op_id = $2",
-      {std::to_string(job.id.tree), std::to_string(job.id.operation)});
-  if (row.rows() == 0) {
-    throw Error(ErrorCode::kNotFound, fmt::format("there is no job {}", text),
-                "see: coppice jobs list --all");
-  }
-  job.state = row.text(0, 0);
-  job.is_fill = row.boolean(0, 1);
-  job.makes_view = row.boolean(0, 3);
-  job.is_staged = row.boolean(0, 4);
-  if (!row.is_null(0, 2)) job.stage_name = std::string(row.text(0, 2));
-  return job;
-}
+// What a job that runs was asked for, until it has ended.
+constexpr const char* kMessage =
+    "coalesce(CASE WHEN o.state = 'running' AND o.asked IS NOT NULL "
+    "THEN format('%s asked to %s it', o.asked_by, o.asked) END, o.message) AS message";
 
 void refuse_running(const Job& job, const std::string& text) {
-  if (job.state != "running") return;
-  throw Error(ErrorCode::kRefused, fmt::format("job {} is running", text),
-              "wait for it, or stop its process with Ctrl-C");
+  if (!job.runs()) return;
+  throw Error(
+      ErrorCode::kRefused, fmt::format("job {} is running", text),
+      fmt::format("wait for it, or: coppice jobs pause {0}, coppice jobs cancel {0}", text));
 }
 
 void drop_stage(EngineContext& context, const Job& job) {
@@ -91,21 +47,38 @@ void drop_stage(EngineContext& context, const Job& job) {
 }  // namespace
 
 void list_jobs(EngineContext& context, bool all, ResultSink& sink) {
-  constexpr std::uint64_t kMostListed = 100;
   context.log.settle_abandoned();
   const std::string query = fmt::format(
-      "SELECT format('%s-%s', tree_id, op_id) AS id, table_name AS \"table\", kind, "
-      "state, CASE WHEN progress_total > 0 THEN format('%s of %s', progress_done, "
-      "progress_total) END AS progress, begun_at, ended_at, author, message, statement "
-      "FROM coppice.operations {} "
-      "ORDER BY state NOT IN ({}), begun_at DESC{}",
-      all ? "" : "WHERE state IN ('running', 'interrupted', 'paused', 'conflict', 'failed')",
+      "SELECT format('%s-%s', o.tree_id, o.op_id) AS id, o.table_name AS \"table\", o.kind, "
+      "o.state, CASE WHEN o.progress_total > 0 THEN format('%s of %s', o.progress_done, "
+      "o.progress_total) END AS progress, {}, o.begun_at, o.ended_at, o.author, {}, o.statement "
+      "FROM coppice.operations o {} "
+      "ORDER BY o.state NOT IN ({}), o.begun_at DESC{}",
+      kPace, kMessage,
+      all ? "" : "WHERE o.state IN ('running', 'interrupted', 'paused', 'conflict', 'failed')",
       catalog::kOpenStates, all ? "" : fmt::format(" LIMIT {}", kMostListed));
   pg::RowStream jobs(context.side(), query);
   if (emit_stream(context, jobs, sink) == kMostListed && !all) {
     sink.notice(fmt::format("these are the newest {}; coppice jobs list --all lists every one",
                             kMostListed));
   }
+}
+
+void show_job(EngineContext& context, const std::string& id, ResultSink& sink) {
+  const Job job = find_job(context, id);
+  const pg::Result row = context.main.exec_params(
+      fmt::format(
+          "SELECT format('%s-%s', o.tree_id, o.op_id) AS id, o.table_name AS \"table\", o.kind, "
+          "o.state, o.author, o.begun_at, o.ended_at, "
+          "round(extract(epoch FROM coalesce(o.ended_at, clock_timestamp()) - o.begun_at), 1) "
+          "AS seconds, nullif(o.progress_done, 0) AS rows_done, "
+          "nullif(o.progress_total, 0) AS rows_total, {}, o.version, o.rows_inserted, "
+          "o.rows_updated, o.rows_deleted, o.error_count AS errors, "
+          "CASE WHEN o.state = 'running' THEN o.backend_pid END AS session, {}, o.statement "
+          "FROM coppice.operations o WHERE o.tree_id = $1 AND o.op_id = $2",
+          kPace, kMessage),
+      {std::to_string(job.id.tree), std::to_string(job.id.operation)});
+  emit_result(context, row, sink);
 }
 
 void resume_job(EngineContext& context, const std::string& id, ResultSink& sink) {
@@ -127,25 +100,23 @@ void resume_job(EngineContext& context, const std::string& id, ResultSink& sink)
   resume_staged(context, job.id.tree, job.id.operation, sink);
 }
 
-void discard_job(EngineContext& context, const std::string& id, ResultSink& sink) {
-  const Job job = find_job(context, id);
-  refuse_running(job, id);
-  const bool left_something = job.stage_name.has_value();
-  if (!job.waits() && !left_something) {
-    throw Error(ErrorCode::kRefused,
-                fmt::format("job {} is over ({}): there is nothing to discard", id, job.state));
-  }
-  if (job.is_fill && job.waits()) {
-    discard_fill(context, job.id.tree, job.id.operation);
-  }
+void give_up_job(EngineContext& context, const Job& job, std::string_view state) {
+  if (job.is_fill && job.waits()) discard_fill(context, job.id.tree, job.id.operation);
   if (job.makes_view) discard_materialized_view(context, job.id.tree, job.id.operation);
-  if (left_something) drop_stage(context, job);
+  if (job.stage_name) drop_stage(context, job);
   context.main.exec_params(
-      "UPDATE coppice.operations SET state = 'discarded', stage_name = NULL, "
+      "UPDATE coppice.operations SET state = $4, stage_name = NULL, asked = NULL, "
       "ended_at = coalesce(ended_at, clock_timestamp()), message = $3 "
       "WHERE tree_id = $1 AND op_id = $2",
       {std::to_string(job.id.tree), std::to_string(job.id.operation),
-       "discarded by " + context.log.author()});
+       fmt::format("{} by {}", state, context.log.author()), std::string(state)});
+}
+
+void discard_job(EngineContext& context, const std::string& id, ResultSink& sink) {
+  const Job job = find_job(context, id);
+  refuse_running(job, id);
+  if (!job.waits() && !job.stage_name) throw_job_is_over(job, id, ": there is nothing to discard");
+  give_up_job(context, job, "discarded");
   sink.done("DISCARD", std::nullopt);
 }
 

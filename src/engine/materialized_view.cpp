@@ -12,6 +12,7 @@
 #include "catalog/store_ddl.h"
 #include "engine/column_definition.h"
 #include "engine/create_table.h"
+#include "engine/job_watch.h"
 #include "engine/operation_end.h"
 #include "engine/schema_change.h"
 #include "engine/statement_tools.h"
@@ -147,14 +148,18 @@ void Creation::make_store() {
 
 void Creation::run(ResultSink& sink) {
   try {
+  JobWatch watch(context_, operation_, true);
     run_rounds(sink);
-  } catch (const Error& error) {
+  } catch (const Error& caught) {
     context_.forget_catalog();
     if (!context_.main.is_alive()) throw;
     if (keeps_work(error)) leave_waiting(context_, operation_, error);
     remove();
-    const auto* server_error = dynamic_cast<const pg::ServerError*>(&error);
-    const Error told = server_error != nullptr ? catalog::translate(*server_error, view_) : error;
+    const Error error = watch.explain(caught);
+    const auto* server_error = dynamic_cast<const pg::ServerError*>(&caught);
+    const Error told = server_error != nullptr && error.code() != ErrorCode::kCancelled
+                           ? catalog::translate(*server_error, view_)
+                           : error;
     context_.log.fail(operation_, end_state(error), told.message());
     throw told;
   }

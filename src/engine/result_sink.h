@@ -23,7 +23,8 @@ struct ResultColumn {
 struct Progress {
   std::string what;  // "inserting into films.film", "filling films.film.poster"
   std::uint64_t done = 0;
-  std::uint64_t total = 0;  // 0: unknown
+  std::uint64_t total = 0;     // 0: unknown
+  double rows_per_second = 0;  // over the last half minute; 0: unknown
 };
 
 class ResultSink {

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "catalog/error_translation.h"
 #include "engine/emit.h"
+#include "engine/job_watch.h"
 #include "engine/named_table.h"
 #include "engine/operation_end.h"
 #include "engine/references.h"
@@ -93,6 +94,7 @@ std::optional<std::int64_t> Revert::run() {
   const std::string statement =
       fmt::format("coppice revert {} --to {}", table_->user_name(), target_.version);
   operation_ = context_.log.begin(*table_, "revert", statement);
+  JobWatch watch(context_, operation_, false);
   for (int round = 1;; ++round) {
     try {
       context_.check_stop();
@@ -112,12 +114,13 @@ std::optional<std::int64_t> Revert::run() {
       plan_.reset();
     } catch (const pg::ServerError& error) {
       if (may_try_again(error, round)) continue;
-      const Error translated = catalog::translate(error, *table_);
+      const Error translated = watch.explain(catalog::translate(error, *table_));
       give_up(pg::is_retryable(error) ? "conflict" : end_state(translated), translated);
       throw translated;
     } catch (const Error& error) {
-      give_up(end_state(error), error);
-      throw;
+      const Error told = watch.explain(error);
+      give_up(end_state(told), told);
+      throw told;
     }
   }
 }

@@ -188,18 +188,20 @@ std::size_t Stage::compute_rounds(const TableInfo& table,
   for (const ColumnInfo* column : naming_columns(table)) {
     rows.naming.emplace_back(column->name, sql::quote_identifier(column->name));
   }
-  Progress progress{"computing columns of " + table.user_name(), 0, 0};
-  progress.total = static_cast<std::uint64_t>(
-      context_.main.exec(fmt::format("SELECT count(*) FROM {}", rows.from)).integer(0, 0) *
-      static_cast<std::int64_t>(rounds.size()));
+  JobProgress progress(context_, operation_, "computing columns of " + table.user_name(), sink);
+  progress.found(
+      context_.main
+          .exec(fmt::format("SELECT coalesce(sum(least(greatest({} - _round, 0), {})), 0) FROM {}",
+                            first_round + rounds.size(), rounds.size(), rows.from))
+          .integer(0, 0));
   for (std::size_t number = 0; number < rounds.size(); ++number) {
-    run_round(rounds[number], rows, first_round + number, progress, sink);
+    run_round(rounds[number], rows, first_round + number, progress);
   }
   return rounds.size();
 }
 
 void Stage::run_round(const ComputeRound& round, const RoundRows& source, std::size_t number,
-                      Progress& progress, ResultSink& sink) {
+                      JobProgress& progress) {
   std::vector<std::string> names;
   std::string fields = fmt::format("{0}_n, {0}_row", source.prefix);
   for (const auto& [name, sql] : source.naming) {
@@ -227,7 +229,7 @@ void Stage::run_round(const ComputeRound& round, const RoundRows& source, std::s
       numbers.push_back(rows.integer(row, 0));
       row_ids.push_back(rows.integer(row, 1));
     }
-    store_batch(round, static_cast<std::int64_t>(number) + 1, numbers, row_ids, computed);
+    store_batch(round, static_cast<std::int64_t>(number) + 1, numbers, row_ids, computed, progress);
     reach_crash_point("stage.batch_stored");
     after = numbers.back();
     progress.done += batch.row_count;
@@ -237,7 +239,8 @@ void Stage::run_round(const ComputeRound& round, const RoundRows& source, std::s
 
 void Stage::store_batch(const ComputeRound& round, std::int64_t round_number,
                         const std::vector<std::int64_t>& numbers,
-                        const std::vector<std::int64_t>& rows, const ComputedBatch& computed) {
+                        const std::vector<std::int64_t>& rows, const ComputedBatch& computed,
+                        JobProgress& progress) {
   std::string assignments;
   std::string arrays;
   std::string names;
@@ -262,11 +265,7 @@ void Stage::store_batch(const ComputeRound& round, std::int64_t round_number,
                                std::to_string(rows[failed.row]), std::to_string(operation_.op_id),
                                failed.failure.type, failed.failure.message});
   }
-  context_.main.exec_cached(
-      "UPDATE coppice.operations SET progress_done = progress_done + $3 "
-      "WHERE tree_id = $1 AND op_id = $2",
-      {std::to_string(operation_.tree_id), std::to_string(operation_.op_id),
-       std::to_string(numbers.size())});
+  progress.done(static_cast<std::int64_t>(numbers.size()));
   transaction.commit();
 }
 

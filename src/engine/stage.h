@@ -15,6 +15,7 @@
 
 #include "engine/compute.h"
 #include "engine/context.h"
+#include "engine/job_progress.h"
 
 namespace coppice::engine {
 
@@ -61,7 +62,7 @@ class Stage {
                const std::string& where = {}, std::size_t first_round = 0);
   // One round by itself: for the rows that have done `number` rounds.
   void run_round(const ComputeRound& round, const RoundRows& rows, std::size_t number,
-                 Progress& progress, ResultSink& sink);
+                 JobProgress& progress);
 
   // Moves the rows into the store and publishes. `returning` (a select list over the table's name)
   // is evaluated over the new rows, into `returned`. `along` moves what belongs to them, the rows
@@ -101,7 +102,7 @@ class Stage {
   void check_unique(const catalog::ConstraintInfo& constraint);
   void store_batch(const ComputeRound& round, std::int64_t round_number,
                    const std::vector<std::int64_t>& numbers, const std::vector<std::int64_t>& rows,
-                   const ComputedBatch& computed);
+                   const ComputedBatch& computed, JobProgress& progress);
 
   EngineContext& context_;
   catalog::TablePointer table_;

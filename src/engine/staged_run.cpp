@@ -12,6 +12,7 @@
 #include "engine/bound_expression.h"
 #include "engine/emit.h"
 #include "engine/engine_query.h"
+#include "engine/job_watch.h"
 #include "engine/operation_end.h"
 #include "engine/query.h"
 #include "engine/statement_tools.h"
@@ -164,9 +165,13 @@ void run_staged(EngineContext& context, TablePointer table, std::string_view sta
   }
   Stage stage = Stage::create(context, table, operation);
   ViewStages views(context, operation, plan.restores);
+  JobWatch watch(context, operation, false);
   try {
     plan.load(stage, {});
-    if (!plan.restores) stage.keep_plan(plan.media, plan.computed(*table));
+    if (!plan.restores) {
+      stage.keep_plan(plan.media, plan.computed(*table));
+      watch.allow_pause();
+    }
     stage.take_media(plan.media, plan.skip_bad_media, sink);
     stage.check_constraints();
     settle_keys(stage, plan);
@@ -174,12 +179,15 @@ void run_staged(EngineContext& context, TablePointer table, std::string_view sta
     stage.compute(plan.computed(*table), sink);
     views.bring_up(stage, plan.media, sink);
     publish_staged(context, table, stage, views, operation, plan, sink);
-  } catch (const Error& error) {
+  } catch (const Error& caught) {
     if (!context.main.is_alive()) throw;
+    const Error error = watch.explain(caught);
     if (keeps_work(error)) leave_waiting(context, operation, error);
     stage.drop();
-    const auto* server_error = dynamic_cast<const pg::ServerError*>(&error);
-    const Error told = server_error != nullptr ? catalog::translate(*server_error, *table) : error;
+    const auto* server_error = dynamic_cast<const pg::ServerError*>(&caught);
+    const Error told = server_error != nullptr && error.code() != ErrorCode::kCancelled
+                           ? catalog::translate(*server_error, *table)
+                           : error;
     context.log.fail(operation, end_state(error), told.message());
     throw told;
   }

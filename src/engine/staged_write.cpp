@@ -13,6 +13,7 @@
 #include "engine/emit.h"
 #include "engine/engine_query.h"
 #include "engine/insert.h"
+#include "engine/job_watch.h"
 #include "engine/on_conflict.h"
 #include "engine/operation_end.h"
 #include "engine/query.h"
@@ -329,15 +330,22 @@ void resume_staged(EngineContext& context, std::int64_t tree_id, std::int64_t op
   Stage stage = Stage::reopen(context, table, operation);
   StagedPlan plan;
   plan.tag = lower(waiting->kind);
+  JobWatch watch(context, operation, true);
   try {
     stage.take_media(stage.kept_media(), false, sink);
     stage.compute(stage.kept_plan(), sink);
     ViewStages views(context, operation);
     views.bring_up(stage, stage.kept_media(), sink);
     publish_staged(context, table, stage, views, operation, plan, sink);
-  } catch (const Error& error) {
+  } catch (const Error& caught) {
     if (!context.main.is_alive()) throw;
     leave_waiting(context, operation, error);  // a failed cell, too: its cause can be mended
+    const Error error = watch.explain(caught);
+    if (error.code() == ErrorCode::kCancelled) {
+      stage.drop();
+      context.log.fail(operation, end_state(error), error.message());
+      throw error;
+    }
   }
 }
 

@@ -129,12 +129,11 @@ void ViewStage::expand(ResultSink& sink) {
     fields += ", " + sql;
   }
   const std::string targets = plan.select_list();
-  Progress progress{"making rows of " + view_->user_name(), 0, 0};
-  progress.total = static_cast<std::uint64_t>(
-      context_.main
-          .exec(fmt::format("SELECT count(*) FROM {} WHERE _action = 'p' AND _round = 1",
-                            stage_.name()))
-          .integer(0, 0));
+  JobProgress progress(context_, operation_, "making rows of " + view_->user_name(), sink);
+  progress.found(context_.main
+                     .exec(fmt::format("SELECT count(*) FROM {} WHERE _action = 'p' AND _round = 1",
+                                       stage_.name()))
+                     .integer(0, 0));
   std::int64_t after = 0;
   for (;;) {
     context_.check_stop();
@@ -162,11 +161,10 @@ void ViewStage::expand(ResultSink& sink) {
       items.push_back(std::get<exec::TextCell>(cell));
     }
     reach_crash_point("view.batch_computed");
-    expand_batch(rows, items);
+    expand_batch(rows, items, progress);
     reach_crash_point("view.batch_stored");
     after = rows.integer(rows.rows() - 1, 0);
-    progress.done += batch.row_count;
-    sink.progress(progress);
+    progress.tell();
   }
 }
 
@@ -195,7 +193,8 @@ exec::TextColumn media_in(const Signature& signature, const exec::TextColumn& it
 
 // The rows of a batch of the parent's, in the transaction that notes that they are made: their
 // media are named by columns at once, where the collection of media finds them.
-void ViewStage::expand_batch(const pg::Result& rows, const exec::TextColumn& items) {
+void ViewStage::expand_batch(const pg::Result& rows, const exec::TextColumn& items,
+                             JobProgress& progress) {
   const Signature& signature = *recipe_.signature();
   make_media_durable(context_.media, {media_in(signature, items)});
   std::vector<std::int64_t> numbers;
@@ -232,6 +231,7 @@ void ViewStage::expand_batch(const pg::Result& rows, const exec::TextColumn& ite
   context_.main.exec_params(
       fmt::format("UPDATE {} SET _round = 2 WHERE _n = ANY ($1::bigint[])", stage_.name()),
       {bigint_array(numbers)});
+  progress.done(rows.rows());
   transaction.commit();
 }
 
@@ -274,8 +274,12 @@ void ViewStage::compute_cells(const Cells& cells, const std::vector<const Column
     std::vector<const ColumnInfo*> columns;
     for (const Expression* cell : cells) columns.push_back(cell->column);
     const ComputeRound round{columns, plan_of(cells, rows.from, true)};
-    Progress progress{"computing columns of " + view_->user_name(), 0, 0};
-    stage_.run_round(round, rows, 0, progress, sink);
+    JobProgress progress(context_, operation_, "computing columns of " + view_->user_name(), sink);
+    progress.found(context_.main
+                       .exec(fmt::format("SELECT count(*) FROM {} WHERE {}_round = 0 AND {}",
+                                         rows.from, rows.prefix, rows.where))
+                       .integer(0, 0));
+    stage_.run_round(round, rows, 0, progress);
     first_round = 1;
   }
   stage_.compute(computed, sink, chosen(""), first_round);

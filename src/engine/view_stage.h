@@ -72,7 +72,7 @@ class ViewStage {
   void make_rows(ResultSink& sink);
   void make_rows_by_sql();
   void expand(ResultSink& sink);
-  void expand_batch(const pg::Result& rows, const exec::TextColumn& items);
+  void expand_batch(const pg::Result& rows, const exec::TextColumn& items, JobProgress& progress);
   void compute(ResultSink& sink);
   // Of rows of an action; of those 'u', the ones whose parent's row changed in this way.
   void compute_cells(const Cells& cells, const std::vector<const catalog::ColumnInfo*>& computed,
