@@ -107,6 +107,12 @@ int run_jobs_discard(Session& session) {
   return 0;
 }
 
+int run_spending(Session& session) {
+  PrintingSink sink = session.sink();
+  session.engine().spending(session.arguments().value("--by").value_or("function"), sink);
+  return 0;
+}
+
 int run_results_list(Session& session) {
   PrintingSink sink = session.sink();
   session.engine().results(sink);

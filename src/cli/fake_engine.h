@@ -128,6 +128,14 @@ class FakeEngine final : public Engine {
     did(fmt::format("job {} {}", kNames[static_cast<int>(action)], id), sink);
   }
   void functions(ResultSink& sink) override { did("functions", sink); }
+  void spending(const std::string& by, ResultSink& sink) override { did("spending " + by, sink); }
+  void set_budget(const std::optional<std::string>& amount) override {
+    state_.calls.push_back("set_budget " + amount.value_or("-"));
+  }
+  void estimate(std::string_view statement, const SqlParameters& parameters,
+                std::int64_t sample_rows, ResultSink& sink) override {
+    did(fmt::format("estimate {} {} [{}]", statement, sample_rows, parameters.size()), sink);
+  }
   void results(ResultSink& sink) override { did("results", sink); }
   void results_prune(const ResultsToPrune& which, bool dry_run, ResultSink& sink) override {
     did(fmt::format("results_prune {} {}{}{}{}", which.function.value_or("-"),

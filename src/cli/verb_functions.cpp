@@ -39,6 +39,8 @@ constexpr Entry kFunctions[] = {
     {"jobs cancel", run_jobs_cancel},
     {"jobs discard", run_jobs_discard},
     {"functions", run_functions},
+    {"estimate", run_estimate},
+    {"spending", run_spending},
     {"results list", run_results_list},
     {"results prune", run_results_prune},
     {"media path", run_media_path},

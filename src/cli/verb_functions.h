@@ -58,6 +58,8 @@ int run_jobs_pause(Session& session);
 int run_jobs_cancel(Session& session);
 int run_jobs_discard(Session& session);
 int run_functions(Session& session);
+int run_estimate(Session& session);
+int run_spending(Session& session);
 int run_results_list(Session& session);
 int run_results_prune(Session& session);
 int run_media_path(Session& session);

@@ -4,12 +4,14 @@
 
 #include <optional>
 
+#include "catalog/expressions.h"
 #include "engine/bound_expression.h"
 #include "engine/create_table.h"
 #include "engine/direct_write.h"
 #include "engine/insert.h"
 #include "engine/operation_end.h"
 #include "engine/query.h"
+#include "engine/rehearsal.h"
 #include "engine/staged_write.h"
 #include "engine/statement_tools.h"
 #include "exec/binder.h"
@@ -132,6 +134,13 @@ void create_table_as(EngineContext& context, sql::Statement& statement,
   const std::string query = sql::deparse(create.query);
   const bool with_data = !create.into->skip_data;
   const TableDraft draft = draft_of(context, statement, *select, *create.into);
+  if (context.rehearsal != nullptr) {
+    std::vector<std::string> types;
+    for (const ColumnDraft& column : draft.columns) {
+      types.push_back(catalog::store_type(column.info.type));
+    }
+    return context.rehearsal->table_as(name.text(), types, query);
+  }
   if (!with_data) {
     const auto table =
         create_table_from(context, name, draft, statement.source(), statement.text());

@@ -8,6 +8,7 @@
 #include "engine/complete.h"
 #include "engine/describe.h"
 #include "engine/diff.h"
+#include "engine/estimate.h"
 #include "engine/fill.h"
 #include "engine/function_list.h"
 #include "engine/history.h"
@@ -25,6 +26,7 @@
 #include "engine/schema_apply.h"
 #include "engine/schema_dump.h"
 #include "engine/snapshots.h"
+#include "engine/spending_list.h"
 #include "engine/status.h"
 #include "sql/split.h"
 
@@ -121,6 +123,17 @@ class HomeEngine final : public Engine {
     }
   }
   void functions(ResultSink& sink) override { engine::list_functions(begin(), sink); }
+  void spending(const std::string& by, ResultSink& sink) override {
+    engine::list_spending(begin(), by, sink);
+  }
+  void set_budget(const std::optional<std::string>& amount) override {
+    budget_ = amount ? std::optional(engine::budget_amount(*amount)) : std::nullopt;
+    context_->spending().limit_statements(budget_);
+  }
+  void estimate(std::string_view statement, const SqlParameters& parameters,
+                std::int64_t sample_rows, ResultSink& sink) override {
+    engine::estimate_text(begin(), statement, parameters, sample_rows, sink);
+  }
   void results(ResultSink& sink) override { engine::list_results(begin(), sink); }
   void results_prune(const ResultsToPrune& which, bool dry_run, ResultSink& sink) override {
     engine::prune_results(begin(), which, dry_run, sink);
@@ -157,13 +170,16 @@ class HomeEngine final : public Engine {
     EngineContext& context = begin();
     if (!std::exchange(looked_for_fills_, true)) {
       context.log.settle_abandoned();
+      context.spending().limit_statements(std::nullopt);  // they have budgets of their own
       engine::resume_fills(context, sink);
+      context.spending().limit_statements(budget_);
     }
     return context;
   }
 
   std::unique_ptr<EngineContext> context_;
   bool looked_for_fills_ = false;
+  std::optional<Money> budget_;
 };
 
 }  // namespace

@@ -58,6 +58,8 @@ struct StatusReport {
   std::uint64_t database_bytes = 0;
   std::uint64_t running_operations = 0;
   std::uint64_t interrupted_operations = 0;
+  // Of functions with a price, in `currency`: "12.5". No budget: "".
+  std::string spent = "0", spent_today = "0", currency, budget_total, budget_per_day;
 };
 
 struct Finding {
@@ -128,6 +130,13 @@ class Engine {
   virtual void jobs(bool all, ResultSink& sink) = 0;
   virtual void job(JobAction action, const std::string& id, ResultSink& sink) = 0;
   virtual void functions(ResultSink& sink) = 0;
+  // What calls of functions have cost, by "function", "operation" or "day".
+  virtual void spending(const std::string& by, ResultSink& sink) = 0;
+  // What each statement may cost that begins from now on: "12.50"; nullopt: as much as it does.
+  virtual void set_budget(const std::optional<std::string>& amount) = 0;
+  // What a statement would cost and how long it would take, from a run over some of its rows.
+  virtual void estimate(std::string_view statement, const SqlParameters& parameters,
+                        std::int64_t sample_rows, ResultSink& sink) = 0;
   virtual void results(ResultSink& sink) = 0;
   virtual void results_prune(const ResultsToPrune& which, bool dry_run, ResultSink& sink) = 0;
 

@@ -16,6 +16,7 @@
 #include "engine/fill_ranges.h"
 #include "engine/job_watch.h"
 #include "engine/operation_end.h"
+#include "engine/rehearsal.h"
 #include "engine/schema_change.h"
 #include "engine/view_changes.h"
 #include "pg/transaction.h"
@@ -332,6 +333,10 @@ std::int64_t go_on(EngineContext& context, const catalog::WaitingOperation& take
 }  // namespace
 
 std::int64_t fill_column(EngineContext& context, const FillRequest& request, ResultSink& sink) {
+  if (context.rehearsal != nullptr) {
+    context.rehearsal->fill(request);
+    return 0;
+  }
   const TablePointer table = context.catalog.table(request.table);
   const Operation operation = context.log.begin(*table, kind_name(request.kind), request.statement);
   bool begun_filling = false;

@@ -240,7 +240,7 @@ class Filler {
   void store_batch(const pg::Result& rows, const ComputedBatch& computed) {
     reach_crash_point("fill.range_computed");
     std::vector<std::int64_t> froms, ids;
-    for (int row = 0; row < rows.rows(); ++row) {
+    for (int row = 0; row < static_cast<int>(computed.row_count); ++row) {
       froms.push_back(rows.integer(row, 0));
       ids.push_back(rows.integer(row, 1));
     }
@@ -255,9 +255,10 @@ class Filler {
       note_error(ids[failed.row], failed.failure.type, failed.failure.message);
     }
     const Bound end{froms.back(), ids.back()};
-    advance(end, rows.rows());
+    advance(end, static_cast<std::int64_t>(computed.row_count));
     transaction.commit();
     finish_range(end);
+    if (computed.paused) throw Error(*computed.paused);
   }
 
   EngineContext& context_;
@@ -274,6 +275,7 @@ class Filler {
 std::int64_t fill_ranges(EngineContext& context, const Operation& operation, const TableInfo& table,
                          const ColumnInfo& column, FillPosition position, ResultSink& sink) {
   const WritingScope scope(context, operation);
+  const SpendingScope spending(context.spending(), operation.text());
   return Filler(context, operation, table, column, position, sink).run();
 }
 

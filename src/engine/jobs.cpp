@@ -25,6 +25,11 @@ constexpr const char* kMessage =
     "coalesce(CASE WHEN o.state = 'running' AND o.asked IS NOT NULL "
     "THEN format('%s asked to %s it', o.asked_by, o.asked) END, o.message) AS message";
 
+// What its calls have cost so far.
+constexpr const char* kSpent =
+    "(SELECT trim_scale(s.money) FROM coppice.spent s "
+    "WHERE s.scope = format('operation %s-%s', o.tree_id, o.op_id)) AS money";
+
 void refuse_running(const Job& job, const std::string& text) {
   if (!job.runs()) return;
   throw Error(
@@ -51,10 +56,11 @@ void list_jobs(EngineContext& context, bool all, ResultSink& sink) {
   const std::string query = fmt::format(
       "SELECT format('%s-%s', o.tree_id, o.op_id) AS id, o.table_name AS \"table\", o.kind, "
       "o.state, CASE WHEN o.progress_total > 0 THEN format('%s of %s', o.progress_done, "
-      "o.progress_total) END AS progress, {}, o.begun_at, o.ended_at, o.author, {}, o.statement "
+      "o.progress_total) END AS progress, {}, {}, o.begun_at, o.ended_at, o.author, {}, "
+      "o.statement "
       "FROM coppice.operations o {} "
       "ORDER BY o.state NOT IN ({}), o.begun_at DESC{}",
-      kPace, kMessage,
+      kPace, kSpent, kMessage,
       all ? "" : "WHERE o.state IN ('running', 'interrupted', 'paused', 'conflict', 'failed')",
       catalog::kOpenStates, all ? "" : fmt::format(" LIMIT {}", kMostListed));
   pg::RowStream jobs(context.side(), query);
@@ -72,11 +78,12 @@ void show_job(EngineContext& context, const std::string& id, ResultSink& sink) {
           "o.state, o.author, o.begun_at, o.ended_at, "
           "round(extract(epoch FROM coalesce(o.ended_at, clock_timestamp()) - o.begun_at), 1) "
           "AS seconds, nullif(o.progress_done, 0) AS rows_done, "
-          "nullif(o.progress_total, 0) AS rows_total, {}, o.version, o.rows_inserted, "
+          "nullif(o.progress_total, 0) AS rows_total, {}, {}, trim_scale(o.budget) AS budget, "
+          "o.version, o.rows_inserted, "
           "o.rows_updated, o.rows_deleted, o.error_count AS errors, "
           "CASE WHEN o.state = 'running' THEN o.backend_pid END AS session, {}, o.statement "
           "FROM coppice.operations o WHERE o.tree_id = $1 AND o.op_id = $2",
-          kPace, kMessage),
+          kPace, kSpent, kMessage),
       {std::to_string(job.id.tree), std::to_string(job.id.operation)});
   emit_result(context, row, sink);
 }

@@ -14,6 +14,7 @@
 #include "engine/create_table.h"
 #include "engine/job_watch.h"
 #include "engine/operation_end.h"
+#include "engine/rehearsal.h"
 #include "engine/schema_change.h"
 #include "engine/statement_tools.h"
 #include "engine/view_changes.h"
@@ -55,6 +56,7 @@ class Creation {
 
   void begin(ResultSink& sink);
   void pretend();
+  TablePointer make_scratch(const std::string& store);
   void resume(const Operation& operation, const json& detail, ResultSink& sink);
 
  private:
@@ -93,6 +95,13 @@ void Creation::pretend() {
   describe();
   make_store();
   keep_in_catalog(query_.parent->version + 1);
+}
+
+TablePointer Creation::make_scratch(const std::string& store) {
+  describe();
+  view_.store = store;
+  make_store();
+  return std::make_shared<const TableInfo>(view_);
 }
 
 void Creation::begin(ResultSink& sink) {
@@ -147,15 +156,16 @@ void Creation::make_store() {
 }
 
 void Creation::run(ResultSink& sink) {
-  try {
   JobWatch watch(context_, operation_, true);
+  const SpendingScope spending(context_.spending(), operation_.text());
+  try {
     run_rounds(sink);
   } catch (const Error& caught) {
     context_.forget_catalog();
     if (!context_.main.is_alive()) throw;
+    const Error error = watch.explain(caught);
     if (keeps_work(error)) leave_waiting(context_, operation_, error);
     remove();
-    const Error error = watch.explain(caught);
     const auto* server_error = dynamic_cast<const pg::ServerError*>(&caught);
     const Error told = server_error != nullptr && error.code() != ErrorCode::kCancelled
                            ? catalog::translate(*server_error, view_)
@@ -345,7 +355,13 @@ void create_materialized_view(EngineContext& context, sql::Statement& statement,
   check_schema(context, query.name.schema);
   refuse_taken_name(context, statement, query);
   refuse_filling(query);
+  if (context.rehearsal != nullptr) return context.rehearsal->view(query);
   Creation(context, std::move(query), std::string(statement.text())).begin(sink);
+}
+
+TablePointer make_scratch_view(EngineContext& context, const ViewQuery& query,
+                               const std::string& store) {
+  return Creation(context, query, {}).make_scratch(store);
 }
 
 void pretend_to_create_view(EngineContext& context, sql::Statement& statement) {

@@ -29,6 +29,11 @@ void discard_materialized_view(EngineContext& context, std::int64_t tree_id, std
 // Makes the view without its rows, in a transaction that is never committed.
 void pretend_to_create_view(EngineContext& context, sql::Statement& statement);
 
+// A view as it would be, with a store of this name that nobody else knows.
+struct ViewQuery;
+catalog::TablePointer make_scratch_view(EngineContext& context, const ViewQuery& query,
+                                        const std::string& store);
+
 // Removes a view with its history, in a transaction that alters its tree.
 void remove_materialized_view(EngineContext& context, const catalog::TableInfo& view);
 

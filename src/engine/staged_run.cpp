@@ -15,6 +15,7 @@
 #include "engine/job_watch.h"
 #include "engine/operation_end.h"
 #include "engine/query.h"
+#include "engine/rehearsal.h"
 #include "engine/statement_tools.h"
 #include "exec/binder.h"
 #include "pg/retry.h"
@@ -158,6 +159,7 @@ void publish_staged(EngineContext& context, TablePointer& table, Stage& stage, V
 
 void run_staged(EngineContext& context, TablePointer table, std::string_view statement,
                 const StagedPlan& plan, ResultSink& sink) {
+  if (context.rehearsal != nullptr) return context.rehearsal->staged(table, plan);
   Operation operation = context.log.begin(*table, plan.kind, statement);
   if (operation.schema_version != table->schema_version) {
     context.forget_catalog();
@@ -166,6 +168,7 @@ void run_staged(EngineContext& context, TablePointer table, std::string_view sta
   Stage stage = Stage::create(context, table, operation);
   ViewStages views(context, operation, plan.restores);
   JobWatch watch(context, operation, false);
+  const SpendingScope spending(context.spending(), operation.text());
   try {
     plan.load(stage, {});
     if (!plan.restores) {
@@ -196,6 +199,7 @@ void run_staged(EngineContext& context, TablePointer table, std::string_view sta
 void load_query(EngineContext& context, const Stage& stage, const std::vector<std::string>& columns,
                 const std::vector<std::string>& types, sql::Statement& query,
                 const std::vector<pg::Parameter>& values) {
+  if (context.rehearsal != nullptr) return context.rehearsal->load(stage, columns, types, query);
   check_kinds(context, stage.table(), columns, query);
   if (exec::mentions_engine_function(query.node(), context.functions) ||
       reads_engine_view(context, query)) {

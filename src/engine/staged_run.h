@@ -28,6 +28,7 @@ struct StagedPlan {
   bool tells_count = true;  // behind the tag
   // Fills the stage. With rows: only for those current rows (they were changed meanwhile).
   std::function<void(Stage&, const std::vector<std::int64_t>& rows)> load;
+  std::string rows_query;  // of an UPDATE: gives the ids of the rows; empty when workers decide
   std::function<void(Stage&)> after_media;  // ON CONFLICT
   std::set<std::string> media;              // columns whose values may be files or URLs
   bool skip_bad_media = false;              // leave rows out whose files cannot be taken

@@ -222,6 +222,12 @@ void run_staged_update(EngineContext& context, const TableInfo& table, sql::Stat
                         : alias + "." + sql::quote_identifier(column->name));
   }
   add_along(returning, physical, types, given);
+  if (!exec::mentions_engine_function(update.where_clause, context.functions) &&
+      update.with_clause == nullptr && !reads_engine_view(context, statement)) {
+    plan.rows_query = fmt::format("SELECT DISTINCT {}._row{}", alias,
+                                  reading_tail(table, *update.relation, update.n_from_clause,
+                                               update.from_clause, update.where_clause, {}));
+  }
   plan.load = [&](Stage& stage, const std::vector<std::int64_t>& only_rows) {
     make_along(returning, stage);
     const std::string with = update.with_clause != nullptr ? with_text(*update.with_clause) : "";
@@ -331,6 +337,7 @@ void resume_staged(EngineContext& context, std::int64_t tree_id, std::int64_t op
   StagedPlan plan;
   plan.tag = lower(waiting->kind);
   JobWatch watch(context, operation, true);
+  const SpendingScope spending(context.spending(), operation.text());
   try {
     stage.take_media(stage.kept_media(), false, sink);
     stage.compute(stage.kept_plan(), sink);
@@ -339,13 +346,13 @@ void resume_staged(EngineContext& context, std::int64_t tree_id, std::int64_t op
     publish_staged(context, table, stage, views, operation, plan, sink);
   } catch (const Error& caught) {
     if (!context.main.is_alive()) throw;
-    leave_waiting(context, operation, error);  // a failed cell, too: its cause can be mended
     const Error error = watch.explain(caught);
     if (error.code() == ErrorCode::kCancelled) {
       stage.drop();
       context.log.fail(operation, end_state(error), error.message());
       throw error;
     }
+    leave_waiting(context, operation, error);  // a failed cell, too: its cause can be mended
   }
 }
 

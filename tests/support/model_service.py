@@ -3,6 +3,7 @@
     service = ModelService.start(self)       # stopped when the test ends
     service.url                              # base_url: http://127.0.0.1:PORT/v1
     service.calls("/v1/chat/completions")    # requests so far; texts of embeddings: service.texts
+    service.tokens_in, service.tokens_out   # that it has told of
     service.fail(status=429, times=2, headers={"Retry-After": "1"})    # the next two requests
     service.fail(how="half" | "close" | "garbage" | "hang" | "empty")
     service.delay_seconds = 0.02
@@ -108,6 +109,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         with self.server.service.lock:
             self.server.service.requests.append(request)
         sent, got = tokens_of(text), tokens_of(reply)
+        self.server.service.charge(sent, got)
         self.give(200, {
             "id": "chatcmpl-1", "object": "chat.completion", "model": request["model"],
             "choices": [{"index": 0, "finish_reason": "stop",
@@ -126,6 +128,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         data = [{"object": "embedding", "index": i, "embedding": vector_of(text, dimensions)}
                 for i, text in enumerate(texts)]  # fmt: skip
         used = sum(tokens_of(text) for text in texts)
+        service.charge(used, 0)
         self.give(200, {"object": "list", "data": data, "model": request["model"],
                         "usage": {"prompt_tokens": used, "total_tokens": used}})  # fmt: skip
 
@@ -163,6 +166,9 @@ class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 512
 
+    def handle_error(self, *_):
+        pass  # whoever asked was killed
+
 
 class ModelService:
     def __init__(self, port=0):
@@ -171,6 +177,7 @@ class ModelService:
         self.faults = collections.deque()
         self.requests = []
         self.headers = {}
+        self.tokens_in = self.tokens_out = 0
         self.texts = self.running = self.most_at_once = 0
         self.most_texts = 2048
         self.delay_seconds = 0
@@ -196,6 +203,12 @@ class ModelService:
         with self.lock:
             for _ in range(times):
                 self.faults.append({"status": status, "how": how, "headers": headers})
+
+    def charge(self, sent, got):
+        """Tokens of an answer that is given."""
+        with self.lock:
+            self.tokens_in += sent
+            self.tokens_out += got
 
     def calls(self, path="/v1/chat/completions"):
         with self.lock:
