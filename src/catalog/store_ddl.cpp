@@ -32,31 +32,50 @@ std::string physical_list(const TableInfo& table, const std::vector<std::int64_t
   return join(names, ", ");
 }
 
+std::string ignoring_failure(const TableInfo& table, const ColumnInfo& column,
+                             const std::string& assignment) {
+  return fmt::format(
+      "    BEGIN {}\n    EXCEPTION WHEN OTHERS THEN\n      NEW.{} := NULL;\n"
+      "      PERFORM coppice.note_cell_error({}, {}, NEW._row, NEW._from, SQLSTATE, SQLERRM);\n"
+      "    END;\n",
+      assignment, column.physical, table.table_id, column.id);
+}
+
 // One computed column in the body of the trigger.
 std::string computation(const TableInfo& table, const ColumnInfo& column) {
   const std::string assignment = fmt::format("NEW.{} := {};", column.physical,
                                              in_store_names(table, *column.expression, "new"));
-  std::string body;
-  if (column.on_error == OnError::kIgnore) {
+  if (column.on_error == OnError::kIgnore) return ignoring_failure(table, column, assignment);
+  return fmt::format("    {}\n", assignment);
+}
+
+// The same when not all columns are wanted. What fails is told with its row and column when the
+// trace is on: that costs a subtransaction a row.
+std::string chosen_computation(const TableInfo& table, const ColumnInfo& column) {
+  std::string body = computation(table, column);
+  if (column.on_error != OnError::kIgnore) {
     body = fmt::format(
-        "    BEGIN {}\n    EXCEPTION WHEN OTHERS THEN\n      NEW.{} := NULL;\n"
-        "      PERFORM coppice.note_cell_error({}, {}, NEW._row, NEW._from, SQLSTATE, SQLERRM);\n"
-        "    END;\n",
-        assignment, column.physical, table.table_id, column.id);
-  } else {
-    // The guarded form costs a subtransaction a row: it runs only when a failed statement is
-    // repeated to learn which row it was.
-    body = fmt::format(
-        "    IF current_setting('coppice.trace', true) = 'on' THEN\n      BEGIN {0}\n"
+        "    IF current_setting('coppice.trace', true) = 'on' THEN\n      BEGIN\n{0}"
         "      EXCEPTION WHEN OTHERS THEN\n"
         "        RAISE EXCEPTION '%', SQLERRM USING ERRCODE = 'CP003', COLUMN = {1},\n"
         "          DETAIL = to_jsonb(NEW)::text;\n      END;\n"
-        "    ELSE\n      {0}\n    END IF;\n",
-        assignment, quote_literal(column.physical));
+        "    ELSE\n{0}    END IF;\n",
+        body, quote_literal(column.physical));
   }
   return fmt::format(
       "  IF wanted IS NULL OR wanted = '' OR wanted LIKE '%,{},%' THEN\n{}  END IF;\n",
       column.physical, body);
+}
+
+// Whether the table has the trigger.
+bool computes_by_sql(const TableInfo& table) {
+  return std::any_of(table.columns.begin(), table.columns.end(), [](const ColumnInfo& column) {
+    return column.computed() && !column.uses_engine;
+  });
+}
+
+std::string compute_function_name(const TableInfo& table) {
+  return table.store_table() + "_compute()";
 }
 
 // Computed columns in an order in which each comes after those it reads.
@@ -162,7 +181,12 @@ std::string user_view_guard(const TableInfo& table) {
       table.user_name());
 }
 
-std::vector<std::string> compute_trigger(const TableInfo& table) {
+std::int64_t marked_to(const TableInfo& table, RowMark mark) {
+  return computes_by_sql(table) ? static_cast<std::int64_t>(mark) : kCurrent;
+}
+
+std::optional<std::string> compute_function(const TableInfo& table, ComputeForm form) {
+  if (!computes_by_sql(table)) return std::nullopt;
   // Hidden columns are computed from each other, the ones they replace from theirs.
   const TableInfo future = with_fills(table);
   std::vector<const ColumnInfo*> computed, hidden;
@@ -175,27 +199,43 @@ std::vector<std::string> compute_trigger(const TableInfo& table) {
     });
     if (column.computed() && !column.uses_engine && !live) hidden.push_back(&column);
   }
-  const std::string function = table.store_table() + "_compute()";
-  if (computed.empty() && hidden.empty()) {
-    return {fmt::format("DROP TRIGGER IF EXISTS compute ON {}", table.store_table()),
-            fmt::format("DROP FUNCTION IF EXISTS {}", function)};
-  }
-  std::string body = "DECLARE\n  wanted text := current_setting('coppice.compute', true);\nBEGIN\n";
-  for (const ColumnInfo* column : in_dependency_order(table, computed)) {
-    body += computation(table, *column);
-  }
+  std::string all, chosen;
+  const auto add = [&](const TableInfo& names, const ColumnInfo& column) {
+    all += computation(names, column);
+    chosen += chosen_computation(names, column);
+  };
+  for (const ColumnInfo* column : in_dependency_order(table, computed)) add(table, *column);
   for (const ColumnInfo* column : in_dependency_order(future, hidden)) {
     // A base column that changes its type is read as it is now.
     const ColumnInfo* present = table.find_column(column->name);
     const bool retyped = present != nullptr && !present->computed();
-    body += computation(retyped ? table : future, *column);
+    add(retyped ? table : future, *column);
   }
-  body += "  RETURN NEW;\nEND";
-  return {fmt::format("CREATE OR REPLACE FUNCTION {} RETURNS trigger LANGUAGE plpgsql AS {}",
-                      function, quote_literal(body)),
-          fmt::format("DROP TRIGGER IF EXISTS compute ON {}", table.store_table()),
+  // A new row takes the short way: it asks for no setting.
+  const std::string new_row =
+      form == ComputeForm::kTraced
+          ? std::string()
+          : fmt::format("  IF NEW._to > 0 THEN\n{}    RETURN NEW;\n  END IF;\n", all);
+  const std::string body = fmt::format(
+      "DECLARE\n  wanted text;\nBEGIN\n{0}"
+      "  IF NEW._to = {1} THEN\n    NEW._to := {3};\n    RETURN NEW;\n  END IF;\n"
+      "  IF NEW._to = {2} THEN\n    NEW._to := {3};\n"
+      "    wanted := current_setting('coppice.compute', true);\n  END IF;\n"
+      "{4}  RETURN NEW;\nEND",
+      new_row, static_cast<std::int64_t>(RowMark::kGiven),
+      static_cast<std::int64_t>(RowMark::kCopied), kCurrentText, chosen);
+  return fmt::format("CREATE OR REPLACE FUNCTION {} RETURNS trigger LANGUAGE plpgsql AS {}",
+                     compute_function_name(table), quote_literal(body));
+}
+
+std::vector<std::string> compute_trigger(const TableInfo& table) {
+  const std::string name = compute_function_name(table);
+  const auto function = compute_function(table);
+  const std::string drop = fmt::format("DROP TRIGGER IF EXISTS compute ON {}", table.store_table());
+  if (!function) return {drop, fmt::format("DROP FUNCTION IF EXISTS {}", name)};
+  return {*function, drop,
           fmt::format("CREATE TRIGGER compute BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION {}",
-                      table.store_table(), function)};
+                      table.store_table(), name)};
 }
 
 std::string as_of_view_name(const TableInfo& table, std::int64_t version) {

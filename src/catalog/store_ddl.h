@@ -9,6 +9,8 @@
 // Threads  Pure functions.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,7 +33,27 @@ std::string working_view(const TableInfo& table);
 // The user's view, without OR REPLACE, and its trigger that refuses writes.
 std::string user_view(const TableInfo& table, bool replace);
 std::string user_view_guard(const TableInfo& table);
-// The trigger's function and, once, the trigger; no statement when nothing is computed by SQL.
+
+// The trigger computes every column of a new row. Rows that come with one of these as `_to` become
+// current like any other, but are computed otherwise. Asking for a setting costs as much as a cheap
+// expression: new rows never do.
+enum class RowMark : std::int64_t {
+  kCopied = -1,  // computed: what the setting coppice.compute lists (",c7,c9,")
+  kGiven = -2,   // computed: nothing
+};
+// What such a row's `_to` is in an INSERT; that of any current row when there is no trigger.
+std::int64_t marked_to(const TableInfo& table, RowMark mark);
+// Raised when the trigger's text changes: homes get theirs anew when they are next opened.
+inline constexpr int kComputeTriggerForm = 2;
+
+enum class ComputeForm {
+  kFast,
+  kTraced,  // with coppice.trace on, errors are CP003 and name row and column; for new rows too
+};
+// CREATE OR REPLACE of the trigger's function; nullopt when nothing is computed by SQL.
+std::optional<std::string> compute_function(const TableInfo& table,
+                                            ComputeForm form = ComputeForm::kFast);
+// The function and the trigger, or what removes both.
 std::vector<std::string> compute_trigger(const TableInfo& table);
 
 // The view over version `version` with the columns it had then; its name is as_of_view_name().

@@ -6,7 +6,9 @@
 
 #include "base/sha256.h"
 #include "base/text.h"
+#include "catalog/catalog.h"
 #include "catalog/schema.h"
+#include "catalog/store_ddl.h"
 #include "exec/stubs.h"
 #include "pg/conninfo.h"
 #include "pg/transaction.h"
@@ -94,7 +96,21 @@ void upgrade_catalog(pg::Connection& connection, int format) {
   if (has_reader) grant_reader(connection);
 }
 
-std::string stubs_digest(const std::string& stubs) { return to_hex(sha256(stubs)); }
+// Of all functions in the database whose text is this program's.
+std::string functions_digest(const std::string& stubs) {
+  return to_hex(
+      sha256(fmt::format("{}\n-- compute triggers {}", stubs, catalog::kComputeTriggerForm)));
+}
+
+// Replacing a function locks no table.
+void renew_compute_functions(pg::Connection& connection) {
+  catalog::Catalog tables(connection);
+  for (const sql::QualifiedName& name : tables.all_tables()) {
+    if (const auto function = catalog::compute_function(*tables.table(name))) {
+      connection.exec(*function);
+    }
+  }
+}
 
 int parse_format(const std::string& text) {
   int format = 0;
@@ -168,7 +184,7 @@ bool is_up_to_date(pg::Connection& connection) {
     const int format = parse_format(std::string(meta.text(0, 0)));
     check_format(format);
     return format == kCatalogFormat &&
-           meta.text(0, 1) == stubs_digest(exec::stubs_sql(builtin_signatures()));
+           meta.text(0, 1) == functions_digest(exec::stubs_sql(builtin_signatures()));
   } catch (const pg::ServerError& error) {
     constexpr std::string_view kUndefinedTable = "42P01";
     if (error.sqlstate() == kUndefinedTable) return false;
@@ -186,9 +202,11 @@ bool migrate(pg::Connection& connection) {
   const int format = catalog_format(connection).value_or(0);
   check_format(format);
   upgrade_catalog(connection, format);
-  if (meta_value(connection, "stubs") != stubs_digest(stubs)) {
+  if (const std::string digest = functions_digest(stubs);
+      meta_value(connection, "stubs") != digest) {
     connection.exec(stubs);
-    set_meta(connection, "stubs", stubs_digest(stubs));
+    renew_compute_functions(connection);
+    set_meta(connection, "stubs", digest);
   }
   transaction.commit();
   return true;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "engine/test_context.h"
 #include "pg/test_server.h"
 
 namespace coppice::engine {
@@ -47,6 +48,26 @@ TEST_F(Migrations, EveryOlderFormatBecomesThatOfAFreshHome) {
     EXPECT_TRUE(connection_.exec_params(may_read, {std::string(kReaderRole)}).boolean(0, 0));
   }
   EXPECT_FALSE(migrate(connection_));
+}
+
+// What another program wrote into the database follows this one.
+TEST(Triggers, AreRenewedWhenTheirFormIsAnother) {
+  TestContext home;
+  home.run("CREATE TABLE t (n int PRIMARY KEY, twice int GENERATED ALWAYS AS (n * 2) STORED)");
+  pg::Connection& connection = home.context().main;
+  connection.exec(
+      "DO $$ BEGIN EXECUTE (SELECT format('CREATE OR REPLACE FUNCTION %s RETURNS trigger LANGUAGE "
+      "plpgsql AS %L', oid::regprocedure, 'BEGIN NEW.' || (SELECT physical FROM coppice.columns "
+      "WHERE name = 'twice') || ' := -1; RETURN NEW; END') FROM pg_proc WHERE proname LIKE "
+      "'%compute' AND pronamespace = 'coppice_store'::regnamespace); END $$");
+  home.run("INSERT INTO t (n) VALUES (1)");
+  ASSERT_EQ(home.ask("SELECT twice FROM t"), std::vector<std::string>{"-1"});
+  EXPECT_FALSE(migrate(connection));  // it is not looked at without a reason
+  connection.exec("UPDATE coppice.meta SET value = 'of another program' WHERE key = 'stubs'");
+  EXPECT_TRUE(migrate(connection));
+  home.run("INSERT INTO t (n) VALUES (2); UPDATE t SET n = 3 WHERE n = 1");
+  EXPECT_EQ(home.ask("SELECT n, twice FROM t ORDER BY n"),
+            (std::vector<std::string>{"2|4", "3|6"}));
 }
 
 TEST_F(Migrations, ANewerFormatIsLeftAlone) {

@@ -213,7 +213,7 @@ void Revert::write_rows() {
   context_.main.exec(plan_->close());
   insert(plan_->computed_for_complete(), plan_->insert_complete());
   if (stage_) {
-    insert(",none,", plan_->insert_staged(stage_->name()));
+    context_.main.exec(plan_->insert_staged(stage_->name()));
   } else if (!plan_->computed().empty()) {
     insert(plan_->computed_for_incomplete(), plan_->insert_incomplete());
   }

@@ -178,13 +178,19 @@ std::string RevertPlan::coming_back(const std::string& joined) const {
 }
 
 std::string RevertPlan::columns() const {
-  std::string list = "_row, _from";
+  std::string list = "_row, _from, _to";
   for (const Cell& cell : cells_) list += ", " + cell.column->physical;
   return list;
 }
 
+// What columns() has besides the cells.
+std::string RevertPlan::row_of(std::string_view source, catalog::RowMark mark) const {
+  return fmt::format("{}._row, current_setting('coppice.op')::bigint, {}", source,
+                     catalog::marked_to(*table_, mark));
+}
+
 std::string RevertPlan::values() const {
-  std::string list = "g._row, current_setting('coppice.op')::bigint";
+  std::string list = row_of("g", catalog::RowMark::kCopied);
   for (const Cell& cell : cells_) list += ", " + cell.value;
   return list;
 }
@@ -273,7 +279,7 @@ std::string RevertPlan::is_missing(const std::string& stage) const {
 }
 
 std::string RevertPlan::insert_staged(const std::string& stage) const {
-  std::string given = "s._row, current_setting('coppice.op')::bigint";
+  std::string given = row_of("s", catalog::RowMark::kGiven);
   for (const Cell& cell : cells_) given += ", s." + cell.column->physical;
   return fmt::format(
       "INSERT INTO {} ({}) SELECT {} FROM {} s WHERE EXISTS "

@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "catalog/store_ddl.h"
 #include "engine/context.h"
 
 namespace coppice::engine {
@@ -76,6 +77,7 @@ class RevertPlan {
   std::string coming_back(
       const std::string& joined = {}) const;  // FROM … WHERE …: old row versions, called g
   std::string columns() const;
+  std::string row_of(std::string_view source, catalog::RowMark mark) const;
   std::string values() const;
 
   catalog::TablePointer table_;

@@ -225,15 +225,15 @@ void Stage::run_round(const ComputeRound& round, const RoundRows& source, std::s
         [&](std::size_t row) { return named_row(rows, static_cast<int>(row), 2, names); });
     reach_crash_point("stage.batch_computed");
     std::vector<std::int64_t> numbers, row_ids;
-    for (int row = 0; row < rows.rows(); ++row) {
+    for (int row = 0; row < static_cast<int>(computed.row_count); ++row) {
       numbers.push_back(rows.integer(row, 0));
       row_ids.push_back(rows.integer(row, 1));
     }
     store_batch(round, static_cast<std::int64_t>(number) + 1, numbers, row_ids, computed, progress);
     reach_crash_point("stage.batch_stored");
     after = numbers.back();
-    progress.done += batch.row_count;
-    sink.progress(progress);
+    progress.tell();
+    if (computed.paused) throw Error(*computed.paused);
   }
 }
 
@@ -275,7 +275,6 @@ Stage::Published Stage::publish(const std::string& returning, const std::string&
   pg::Connection& main = context_.main;
   pg::Transaction transaction(main);
   context_.log.enter(operation_);
-  main.exec("SET LOCAL coppice.compute = ',none,'");
   const pg::Result closed = main.exec(fmt::format(
       "UPDATE {} t SET _to = {} FROM {} s WHERE s._action IN ('u', 'd') AND t._from = s._old "
       "AND t._row = s._row AND t._to = {}",
@@ -294,9 +293,10 @@ Stage::Published Stage::publish(const std::string& returning, const std::string&
   }
   const std::string columns = physical_columns(*table_, "");
   main.exec(
-      fmt::format("INSERT INTO {0} ({1}, _from, {2}) SELECT {1}, {3}, {2} FROM {4} "
+      fmt::format("INSERT INTO {0} ({1}, _from, _to, {2}) SELECT {1}, {3}, {4}, {2} FROM {5} "
                   "WHERE _action IN ('i', 'u') ORDER BY _n",
-                  table_->store_table(), table_->row_columns(), columns, operation_.op_id, name_));
+                  table_->store_table(), table_->row_columns(), columns, operation_.op_id,
+                  catalog::marked_to(*table_, catalog::RowMark::kGiven), name_));
   if (along) {
     const std::optional<std::int64_t> moved = along();
     if (!moved) {

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "catalog/expressions.h"
+#include "catalog/store_ddl.h"
 #include "engine/assigned_part.h"
 #include "engine/emit.h"
 #include "engine/statement_tools.h"
@@ -215,7 +216,7 @@ void DirectUpdate::plan(EngineContext& context, const TableInfo& table) {
   }
 
   std::vector<sql::Node*> given;
-  std::vector<std::string> names = {"_row"};
+  std::vector<std::string> names = {"_row", "_to"};
   const auto give = [&](sql::Node* value, const std::string& name) {
     given.push_back(sql::make::target(arena, value, name));
   };
@@ -223,6 +224,8 @@ void DirectUpdate::plan(EngineContext& context, const TableInfo& table) {
     return sql::make::column(arena, {alias, name});
   };
   give(old_value("_row"), "_row");
+  const std::int64_t mark = catalog::marked_to(table, catalog::RowMark::kCopied);
+  give(sql::make::integer_constant(arena, mark), "_to");
   for (const ColumnInfo* column : table.visible_columns()) {
     if (std::count(affected.begin(), affected.end(), column) > 0) continue;
     const auto assigned = std::find_if(assignments.begin(), assignments.end(),

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "catalog/store_ddl.h"
 #include "engine/emit.h"
 #include "engine/insert.h"
 #include "engine/statement_tools.h"
@@ -182,7 +183,10 @@ void DirectUpsert::plan_update(const TableInfo& table, sql::Statement& statement
   compute_ = compute_list(affected);
 
   const std::string name = sql::quote_identifier(alias_);
-  std::vector<std::string> columns = {"_row"}, given = {name + "._row"}, excluded;
+  std::vector<std::string> columns = {"_row", "_to"}, excluded;
+  std::vector<std::string> given = {
+      name + "._row",
+      fmt::format("{} AS _to", catalog::marked_to(table, catalog::RowMark::kCopied))};
   for (const ColumnInfo* column : table.visible_columns()) {
     const std::string quoted = sql::quote_identifier(column->name);
     excluded.push_back(column->physical + " AS " + quoted);
@@ -231,17 +235,12 @@ void DirectUpsert::refuse_twice(EngineContext& context) {
 
 void DirectUpsert::write(EngineContext& context, const catalog::Operation& operation,
                          const std::vector<std::int64_t>&, catalog::RowCounts& counts) {
-  const auto compute = [&](const std::string& columns) {
-    context.main.exec_cached("SELECT set_config('coppice.compute', $1, true)", {columns});
-  };
-  compute("");
+  context.main.exec_cached("SELECT set_config('coppice.compute', $1, true)", {compute_});
   load(context, operation);
   refuse_twice(context);
   for (int round = 1;; ++round) {
     run(context, lock_);
-    compute(compute_);
     counts.updated += static_cast<std::int64_t>(run(context, update_).affected_rows());
-    compute("");
     counts.inserted += run(context, insert_).integer(0, 0);
     if (!run(context, waiting_).boolean(0, 0)) break;
     context.check_stop();

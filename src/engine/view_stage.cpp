@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "catalog/store_ddl.h"
 #include "engine/bound_expression.h"
 #include "engine/references.h"
 #include "engine/revert_plan.h"
@@ -397,10 +398,11 @@ std::optional<std::int64_t> ViewStage::move_rows() {
 void ViewStage::move_new_rows() {
   std::string columns = "_row, _parent";
   for (const ColumnInfo& column : view_->columns) columns += ", " + column.physical;
-  context_.main.exec(fmt::format(
-      "INSERT INTO {0} (_from, {1}) SELECT {2}, {1} FROM {3} WHERE _action IN ('i', 'u') "
-      "ORDER BY _n",
-      view_->store_table(), columns, operation_.op_id, stage_.name()));
+  context_.main.exec(
+      fmt::format("INSERT INTO {0} (_from, _to, {1}) SELECT {2}, {3}, {1} FROM {4} "
+                  "WHERE _action IN ('i', 'u') ORDER BY _n",
+                  view_->store_table(), columns, operation_.op_id,
+                  catalog::marked_to(*view_, catalog::RowMark::kGiven), stage_.name()));
 }
 
 }  // namespace coppice::engine
