@@ -298,7 +298,15 @@ std::string_view step_kind(const Command& command) {
   }
 }
 
+// Where a step stands in its statement: its definition, or the column that it is about.
+std::ptrdiff_t place_of_step(const Altering& altering, const Command& command) {
+  if (const auto* definition = as<PgQuery__ColumnDef>(command.def)) return definition->location;
+  if (const auto* constraint = as<PgQuery__Constraint>(command.def)) return constraint->location;
+  return altering.place_of(command.name);
+}
+
 void run_step(const Altering& altering, SchemaChange& change, const Command& command) {
+  change.location = place_of_step(altering, command);
   switch (command.subtype) {
     case PG_QUERY__ALTER_TABLE_TYPE__AT_AddColumn:
       return add_plain_column(altering, change, command);

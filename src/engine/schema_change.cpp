@@ -216,11 +216,16 @@ std::int64_t change_schema(EngineContext& context, const sql::QualifiedName& nam
                            std::string_view kind, std::string_view statement,
                            const sql::SourceText& source,
                            const std::function<void(SchemaChange&)>& change, ResultSink* sink) {
+  if (context.rehearsal != nullptr) {
+    throw Error(ErrorCode::kUnsupported, "there is nothing to estimate: no row gets another value",
+                "the statement takes one short transaction, however large the table");
+  }
   TablePointer table = context.catalog.table(name);
   catalog::Operation operation = context.log.begin(*table, kind, statement);
   std::optional<std::int64_t> published;
   std::vector<std::string> notices;
   TableInfo latest = *table;  // with what the change added, for errors in the user's names
+  std::ptrdiff_t location = -1;
   for (int round = 1;; ++round) {
     try {
       alter_in_transaction(context, [&] {
@@ -234,11 +239,12 @@ std::int64_t change_schema(EngineContext& context, const sql::QualifiedName& nam
         operation.schema_version = tree.integer(0, 1);
         context.forget_catalog();
         table = context.catalog.table_by_id(operation.table_id);
-        SchemaChange altered{*table, operation.seen_version + 1, operation, false, {}};
+        SchemaChange altered{*table, operation.seen_version + 1, operation};
         try {
           change(altered);
         } catch (const Error&) {
           latest = altered.table;
+          location = altered.location;
           throw;
         }
         std::vector<std::string> dropped;
@@ -253,13 +259,16 @@ std::int64_t change_schema(EngineContext& context, const sql::QualifiedName& nam
     } catch (const pg::ServerError& error) {
       context.forget_catalog();
       if (pg::is_retryable(error) && round < kMostRounds) continue;
-      const Error translated = ddl_error(error, latest, source);
+      const Error translated = sql::placed(ddl_error(error, latest, source), source, location);
       context.log.fail(operation, "failed", translated.message());
       throw translated;
     } catch (const Error& error) {
       context.forget_catalog();
       if (context.main.is_alive()) context.log.fail(operation, "failed", error.message());
-      throw;
+      const bool of_the_text =
+          error.code() != ErrorCode::kBusy && error.code() != ErrorCode::kInterrupted;
+      if (location < 0 || !of_the_text) throw;
+      throw sql::placed(error, source, location);
     }
   }
   context.forget_catalog();

@@ -21,6 +21,7 @@ struct SchemaChange {
   catalog::TableInfo table;
   std::int64_t version = 0;
   catalog::Operation operation;
+  std::ptrdiff_t location = -1;      // of the part that is being done: errors are told there
   bool drop_views = false;           // plain views that would break are dropped, not a refusal
   std::vector<std::string> notices;  // for the user, when it is done
 };
