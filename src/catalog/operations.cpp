@@ -42,6 +42,7 @@ Operation OperationLog::begin(const TableInfo& table, std::string_view kind,
   operation.op_id = drawn.integer(0, 0);
   operation.seen_version = drawn.integer(0, 1);
   operation.schema_version = drawn.integer(0, 2);
+  if (on_begin_) on_begin_(operation);
   return operation;
 }
 
@@ -106,6 +107,7 @@ std::optional<WaitingOperation> OperationLog::take_up(std::int64_t tree_id, std:
   waiting.operation.table_id = taken.is_null(0, 0) ? 0 : taken.integer(0, 0);
   waiting.kind = taken.text(0, 1);
   waiting.detail = taken.text(0, 2);
+  if (on_begin_) on_begin_(waiting.operation);
   return waiting;
 }
 

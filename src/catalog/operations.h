@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -81,11 +82,15 @@ class OperationLog {
   // how many there were.
   int settle_abandoned();
 
+  // Called when an operation has begun or was taken up. What it throws comes out of that call.
+  void on_begin(std::function<void(const Operation&)> call) { on_begin_ = std::move(call); }
+
   const std::string& author() const { return author_; }
 
  private:
   pg::Connection& connection_;
   std::string author_;
+  std::function<void(const Operation&)> on_begin_;
 };
 
 // How long a statement is kept in the history; longer ones are cut with an ellipsis.

@@ -342,6 +342,10 @@ ALTER TABLE coppice.operations
 ALTER TABLE coppice.operations
   ADD COLUMN sample_times timestamptz[], ADD COLUMN sample_rows bigint[];
 
+-- Of a background job: {"words": of its command, "folder": where it was given, "starts": of its
+-- process without getting further, "mark": progress_done at the last of them}.
+ALTER TABLE coppice.operations ADD COLUMN background jsonb;
+
 -- Rows of an operation that are done, and rows that are found to be still to do. Gives the sums, and
 -- the rate: rows a second over the window of the samples, by all processes that work on it.
 CREATE FUNCTION coppice.note_progress(

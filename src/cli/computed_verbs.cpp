@@ -1,6 +1,9 @@
 #include <fmt/core.h>
 #include <poll.h>
 
+#include <cstdlib>
+#include <optional>
+
 #include "base/error.h"
 #include "cli/matching_sink.h"
 #include "cli/verb_functions.h"
@@ -63,13 +66,40 @@ int run_jobs_list(Session& session) {
 }
 
 int run_jobs_resume(Session& session) {
-  act_on_job(session, JobAction::kResume);
+  const bool all = session.arguments().has("--all");
+  if (all == session.arguments().has("ID")) {
+    throw Error(
+        ErrorCode::kUsage,
+        all ? "--all stands for every job: an ID beside it says nothing" : "which job is to go on?",
+        "coppice jobs resume ID, or coppice jobs resume --all");
+  }
+  if (!all) {
+    act_on_job(session, JobAction::kResume);
+    return 0;
+  }
+  PrintingSink sink = session.sink(RowFormat::kTable, false);
+  session.engine().resume_all(sink);  // background jobs: when the engine is opened
   return 0;
 }
 
 int run_jobs_show(Session& session) {
   PrintingSink sink = session.sink(RowFormat::kExpanded);
   session.engine().job(JobAction::kShow, session.arguments().argument("ID"), sink);
+  return 0;
+}
+
+int run_jobs_wait(Session& session) {
+  std::optional<double> seconds;
+  if (const auto timeout = session.arguments().value("--timeout")) {
+    char* end = nullptr;
+    seconds = std::strtod(timeout->c_str(), &end);
+    if (timeout->empty() || *end != '\0' || !(*seconds >= 0)) {
+      throw Error(ErrorCode::kUsage,
+                  fmt::format("--timeout \"{}\" is no number of seconds", *timeout));
+    }
+  }
+  PrintingSink sink = session.sink(RowFormat::kTable, false);
+  session.engine().wait_for_job(session.arguments().argument("ID"), seconds, sink);
   return 0;
 }
 

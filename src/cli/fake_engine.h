@@ -123,6 +123,13 @@ class FakeEngine final : public Engine {
     did("alter_column " + column + " " + expression, sink);
   }
   void jobs(bool all, ResultSink& sink) override { did(all ? "jobs all" : "jobs", sink); }
+  void wait_for_job(const std::string& id, std::optional<double> seconds,
+                    ResultSink& sink) override {
+    did(fmt::format("wait {} {}", id, seconds.value_or(-1)), sink);
+  }
+  void resume_all(ResultSink& sink) override { did("resume all", sink); }
+  void run_in_background(BackgroundCommand) override {}
+  std::vector<JobToStart> jobs_to_start() override { return {}; }
   void job(JobAction action, const std::string& id, ResultSink& sink) override {
     constexpr const char* kNames[] = {"show", "resume", "pause", "cancel", "discard"};
     did(fmt::format("job {} {}", kNames[static_cast<int>(action)], id), sink);

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <new>
 
+#include "cli/background.h"
 #include "cli/command_line.h"
 #include "cli/session.h"
 #include "cli/verb_functions.h"
@@ -51,7 +52,9 @@ void set_up(Console& console, const Invocation& invocation) {
 }  // namespace
 
 int run(std::span<const std::string> arguments, EngineFactory& factory, const Streams& streams,
-        const Environment& environment) {
+        const Environment& given_environment) {
+  Environment environment = given_environment;
+  const std::unique_ptr<JobProcess> job = JobProcess::adopt(environment, arguments);
   Console console(streams);
   // Even what is wrong with the command line is told as JSON to a program that asked for it.
   if (std::find(arguments.begin(), arguments.end(), "--json") != arguments.end())
@@ -59,7 +62,10 @@ int run(std::span<const std::string> arguments, EngineFactory& factory, const St
   const int code = guarded(console, [&] {
     const Invocation invocation = parse_command_line(arguments);
     set_up(console, invocation);
-    Session session(invocation, factory, console, environment);
+    Session session(invocation, factory, console, environment, job.get());
+    if (invocation.has("--background") && job == nullptr) {
+      return start_in_background(session, arguments);
+    }
     return find_verb_function(invocation.verb().name)(session);
   });
   const int flushed = guarded(console, [&] {

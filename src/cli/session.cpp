@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/files.h"
@@ -11,8 +13,24 @@
 namespace coppice::cli {
 
 Session::Session(const Invocation& invocation, EngineFactory& factory, Console& console,
-                 const Environment& environment)
-    : invocation_(invocation), factory_(factory), console_(console), environment_(environment) {}
+                 const Environment& environment, JobProcess* job)
+    : invocation_(invocation),
+      factory_(factory),
+      console_(console),
+      environment_(environment),
+      job_(job) {}
+
+namespace {
+
+// Not those that only look, and not those that are about to say what is to become of a job.
+bool starts_jobs(std::string_view verb) {
+  constexpr std::string_view kWithout[] = {"jobs list", "jobs show",    "jobs pause", "jobs cancel",
+                                           "status",    "jobs discard", "doctor"};
+  return !verb.starts_with("debug ") &&
+         std::find(std::begin(kWithout), std::end(kWithout), verb) == std::end(kWithout);
+}
+
+}  // namespace
 
 const Config& Session::config() {
   if (config_) return *config_;
@@ -31,6 +49,11 @@ Engine& Session::engine() {
     engine_ = factory_.open(config());
     signals_.emplace(*engine_);
     if (const auto budget = invocation_.value("--budget")) engine_->set_budget(*budget);
+    if (job_ != nullptr) {
+      engine_->run_in_background(job_->command(config().home()));
+    } else if (starts_jobs(invocation_.verb().name)) {
+      start_abandoned_jobs(*this, *engine_);
+    }
   }
   return *engine_;
 }

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/background.h"
 #include "cli/command_line.h"
 #include "cli/console.h"
 #include "cli/engine_factory.h"
@@ -22,7 +23,7 @@ namespace coppice::cli {
 class Session {
  public:
   Session(const Invocation& invocation, EngineFactory& factory, Console& console,
-          const Environment& environment);
+          const Environment& environment, JobProcess* job = nullptr);
 
   const Invocation& arguments() const { return invocation_; }
   Console& console() { return console_; }
@@ -52,6 +53,7 @@ class Session {
   Console& console_;
   const Environment& environment_;
   std::optional<Config> config_;
+  JobProcess* job_;  // when this process runs a background job
   std::unique_ptr<Engine> engine_;
   std::optional<StopSignals> signals_;
 };

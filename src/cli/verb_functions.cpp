@@ -37,6 +37,7 @@ constexpr Entry kFunctions[] = {
     {"jobs resume", run_jobs_resume},
     {"jobs pause", run_jobs_pause},
     {"jobs cancel", run_jobs_cancel},
+    {"jobs wait", run_jobs_wait},
     {"jobs discard", run_jobs_discard},
     {"functions", run_functions},
     {"estimate", run_estimate},

@@ -56,6 +56,7 @@ int run_jobs_show(Session& session);
 int run_jobs_resume(Session& session);
 int run_jobs_pause(Session& session);
 int run_jobs_cancel(Session& session);
+int run_jobs_wait(Session& session);
 int run_jobs_discard(Session& session);
 int run_functions(Session& session);
 int run_estimate(Session& session);

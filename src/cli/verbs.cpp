@@ -25,6 +25,8 @@ constexpr Option kBudget = {
     .name = "--budget",
     .value = "AMOUNT",
     .doc = "Pause when calls of functions with a price have cost so much; each statement may."};
+constexpr Option kBackground = {
+    .name = "--background", .doc = "Print the job's id and let it go on in a process of its own."};
 constexpr Argument kTable = {
     .name = "TABLE", .doc = "A table, as SQL names it.", .offer = Offer::kTable};
 
@@ -55,7 +57,8 @@ std::vector<Verb> start_verbs() {
                     .value = "NAME=VALUE",
                     .doc = "A value for $NAME in the text, bound and never spliced in.",
                     .repeated = true},
-                   kBudget},
+                   kBudget,
+                   kBackground},
        .examples =
            {{"coppice sql \"SELECT title, seconds FROM films.film\"", "a query"},
             {"coppice sql -p name=\"O'Hara\" 'SELECT * FROM people WHERE name = $name' --json",
@@ -91,7 +94,8 @@ std::vector<Verb> data_verbs() {
                    {.name = "--skip-bad-files",
                     .doc =
                         "Folders: leave out files that are not of the column's kind, naming them."},
-                   kBudget},
+                   kBudget,
+                   kBackground},
        .examples = {{"coppice insert films.film --from films.csv", "rows of a CSV file"},
                     {"coppice insert photos --from ~/Pictures --skip-bad-files",
                      "every picture of a folder"}}},
@@ -258,7 +262,8 @@ std::vector<Verb> computed_verbs() {
                     .value = "CONDITION",
                     .doc = "Only rows for which it holds."},
                    {.name = "--errors", .doc = "Only cells that failed."},
-                   kBudget},
+                   kBudget,
+                   kBackground},
        .examples = {{"coppice recompute films.film poster --errors", "try the failed ones again"},
                     {"coppice recompute films.film seconds --where 'id < 100'", ""}}},
       {.name = "alter-column",
@@ -268,7 +273,7 @@ std::vector<Verb> computed_verbs() {
                   "values.",
        .arguments = {{.name = "TABLE.COLUMN", .doc = "The column.", .offer = Offer::kTable},
                      {.name = "EXPRESSION", .doc = "The new expression."}},
-       .options = {kBudget},
+       .options = {kBudget, kBackground},
        .examples = {{"coppice alter-column films.film.poster 'resize(frame_at(clip, 2.0), 640)'",
                      ""}}},
       {.name = "jobs list",
@@ -282,6 +287,18 @@ std::vector<Verb> computed_verbs() {
        .arguments = {job},
        .examples = {{"coppice jobs show 12-5", ""},
                     {"coppice jobs show 12-5 --json | jq .seconds_left", "how long it may take"}}},
+      {.name = "jobs wait",
+       .group = kComputed,
+       .summary = "Wait until an operation is done, and end as it does",
+       .details = "The exit code is 0 when it was done, 3 when it was paused, 130 when it was "
+                  "cancelled or interrupted, else 1.",
+       .arguments = {job},
+       .options = {{.name = "--timeout",
+                    .value = "SECONDS",
+                    .doc = "Give up waiting after so long, with exit code 1."}},
+       .examples = {{"coppice jobs wait 12-5", ""},
+                    {"coppice jobs wait \"$(coppice sql --background -f fill.sql)\" --timeout 600",
+                     "start a job and wait for it"}}},
       {.name = "jobs pause",
        .group = kComputed,
        .summary = "Stop an operation that runs, and keep what it has done",
@@ -300,8 +317,14 @@ std::vector<Verb> computed_verbs() {
       {.name = "jobs resume",
        .group = kComputed,
        .summary = "Go on with an operation that was interrupted or paused",
-       .arguments = {job},
-       .options = {kBudget},
+       .arguments = {{.name = "ID",
+                      .doc = "The job, as `coppice jobs` lists it.",
+                      .required = false}},
+       .options = {{.name = "--all",
+                    .doc = "Background jobs and fills that have lost their process; not what was "
+                           "paused, nor what ran in the foreground."},
+                   kBudget,
+                   kBackground},
        .examples = {{"coppice jobs resume 12-5", ""},
                     {"coppice jobs resume 12-5 --budget 20", "one that had spent its budget"}}},
       {.name = "jobs discard",

@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "engine/alter_table.h"
+#include "engine/background.h"
 #include "engine/bulk_insert.h"
 #include "engine/complete.h"
 #include "engine/describe.h"
@@ -108,6 +109,16 @@ class HomeEngine final : public Engine {
     engine::alter_column(begin(), column, expression, sink);
   }
   void jobs(bool all, ResultSink& sink) override { engine::list_jobs(begin(), all, sink); }
+  void wait_for_job(const std::string& id, std::optional<double> seconds,
+                    ResultSink& sink) override {
+    engine::wait_for_job(begin(), id, seconds, sink);
+  }
+  void resume_all(ResultSink& sink) override { begin_work(sink); }
+  void run_in_background(BackgroundCommand command) override {
+    looked_for_fills_ = true;  // they are others' business
+    engine::run_in_background(begin(), std::move(command));
+  }
+  std::vector<JobToStart> jobs_to_start() override { return engine::jobs_to_start(begin()); }
   void job(JobAction action, const std::string& id, ResultSink& sink) override {
     switch (action) {
       case JobAction::kShow:

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <istream>
 #include <map>
 #include <memory>
@@ -77,6 +78,21 @@ struct ResultsToPrune {
   bool all = false;                       // nothing else need be said
 };
 
+// A background job, in the process that runs it.
+struct BackgroundCommand {
+  std::vector<std::string> words;
+  std::string folder;
+  std::optional<std::string> replaces;               // the job whose command is run anew
+  std::function<void(const std::string& id)> begun;  // as which job
+  std::function<void()> working;                     // a restart would go on with it
+};
+struct JobToStart {
+  std::string id;
+  std::vector<std::string> words;
+  std::string folder;
+  bool anew = false;  // run the command again; else: jobs resume ID
+};
+
 class Engine {
  public:
   // Makes the home and its database. An existing home is left as it is (a notice says so).
@@ -128,6 +144,15 @@ class Engine {
   virtual void alter_column(const std::string& column, const std::string& expression,
                             ResultSink& sink) = 0;
   virtual void jobs(bool all, ResultSink& sink) = 0;
+  // Returns when the job is done, and throws what it ended with; kBusy after `seconds`.
+  virtual void wait_for_job(const std::string& id, std::optional<double> seconds,
+                            ResultSink& sink) = 0;
+  // Fills that were interrupted go on, as before any statement.
+  virtual void resume_all(ResultSink& sink) = 0;
+  // This process runs a background job: the first operation that begins is it.
+  virtual void run_in_background(BackgroundCommand command) = 0;
+  // Background jobs whose process has ended, to be started again.
+  virtual std::vector<JobToStart> jobs_to_start() = 0;
   virtual void job(JobAction action, const std::string& id, ResultSink& sink) = 0;
   virtual void functions(ResultSink& sink) = 0;
   // What calls of functions have cost, by "function", "operation" or "day".

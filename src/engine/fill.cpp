@@ -367,7 +367,7 @@ std::int64_t fill_column(EngineContext& context, const FillRequest& request, Res
 int resume_fills(EngineContext& context, ResultSink& sink) {
   const pg::Result waiting = context.main.exec(
       "SELECT tree_id, op_id FROM coppice.operations "
-      "WHERE state = 'interrupted' AND detail ? 'fill' ORDER BY begun_at");
+      "WHERE state = 'interrupted' AND detail ? 'fill' AND background IS NULL ORDER BY begun_at");
   int finished = 0;
   for (int row = 0; row < waiting.rows(); ++row) {
     const auto taken = context.log.take_up(waiting.integer(row, 0), waiting.integer(row, 1), true);

@@ -80,7 +80,84 @@ void pause_waiting(EngineContext& context, const Job& job) {
        "paused by " + context.log.author()});
 }
 
+// How far a job is, as its own process would say.
+void tell_progress(EngineContext& context, const Job& job, const std::string& id,
+                   ResultSink& sink) {
+  const pg::Result row = context.main.exec_cached(
+      "SELECT progress_done, progress_total, coalesce(coppice.progress_rate(o), 0) "
+      "FROM coppice.operations o WHERE tree_id = $1 AND op_id = $2 AND progress_total > 0",
+      {std::to_string(job.id.tree), std::to_string(job.id.operation)});
+  if (row.rows() == 0) return;
+  Progress progress{fmt::format("job {} ({})", id, job.kind),
+                    static_cast<std::uint64_t>(row.integer(0, 0)),
+                    static_cast<std::uint64_t>(row.integer(0, 1))};
+  progress.rows_per_second = std::stod(std::string(row.text(0, 2)));
+  sink.progress(progress);
+}
+
+// The job that a background job was begun anew as.
+std::optional<std::string> continued_as(EngineContext& context, const Job& job) {
+  const pg::Result row = context.main.exec_cached(
+      "SELECT background->>'continued_as' FROM coppice.operations "
+      "WHERE tree_id = $1 AND op_id = $2",
+      {std::to_string(job.id.tree), std::to_string(job.id.operation)});
+  if (row.rows() == 0 || row.is_null(0, 0)) return std::nullopt;
+  return std::string(row.text(0, 0));
+}
+
+// A background job whose process has ended: the one that goes on with it may be on its way.
+bool is_restarted(EngineContext& context, const Job& job) {
+  return context.main
+             .exec_cached(
+                 "SELECT 1 FROM coppice.operations WHERE tree_id = $1 AND op_id = $2 "
+                 "AND NOT background ? 'given_up' AND (background->>'started_at')::float8 > "
+                 "extract(epoch FROM clock_timestamp()) - 10",
+                 {std::to_string(job.id.tree), std::to_string(job.id.operation)})
+             .rows() > 0;
+}
+
+void tell_outcome(EngineContext& context, const Job& job, const std::string& id, ResultSink& sink) {
+  const pg::Result row = context.main.exec_cached(
+      "SELECT version, coalesce(message, '') FROM coppice.operations "
+      "WHERE tree_id = $1 AND op_id = $2",
+      {std::to_string(job.id.tree), std::to_string(job.id.operation)});
+  if (job.state == "published" || job.state == "empty") {
+    return sink.done("DONE", row.is_null(0, 0) ? std::nullopt : std::optional(row.integer(0, 0)));
+  }
+  const ErrorCode code = job.state == "paused"        ? ErrorCode::kPaused
+                         : job.state == "interrupted" ? ErrorCode::kInterrupted
+                         : job.state == "conflict"    ? ErrorCode::kConflict
+                         : job.state == "failed"      ? ErrorCode::kComputation
+                                                      : ErrorCode::kCancelled;
+  throw Error(code, fmt::format("job {} ended as {}: {}", id, job.state, row.text(0, 1)),
+              fmt::format("coppice jobs show {} tells more{}", id,
+                          job.waits() ? fmt::format("; coppice jobs resume {} goes on", id) : ""));
+}
+
 }  // namespace
+
+void wait_for_job(EngineContext& context, const std::string& first_id,
+                  std::optional<double> seconds, ResultSink& sink) {
+  const auto begun = steady_clock::now();
+  std::string id = first_id;
+  for (;;) {
+    const Job job = find_job(context, id);
+    if (const auto next = continued_as(context, job)) {
+      id = *next;
+      continue;
+    }
+    const bool ended = !job.runs() && !(job.state == "interrupted" && is_restarted(context, job));
+    if (ended) return tell_outcome(context, job, id, sink);
+    tell_progress(context, job, id, sink);
+    context.check_stop();
+    const std::chrono::duration<double> waited = steady_clock::now() - begun;
+    if (seconds && waited.count() >= *seconds) {
+      throw Error(ErrorCode::kBusy, fmt::format("job {} still runs after {} s", id, *seconds),
+                  fmt::format("wait longer; coppice jobs show {} tells how far it is", id));
+    }
+    std::this_thread::sleep_for(kLookEvery);
+  }
+}
 
 void pause_job(EngineContext& context, const std::string& id, ResultSink& sink) {
   const Job job = find_job(context, id);

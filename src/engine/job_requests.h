@@ -8,6 +8,7 @@
 // Errors   kRefused for what is over, or paused already; kUnsupported to pause one transaction.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "engine/context.h"
@@ -17,5 +18,10 @@ namespace coppice::engine {
 
 void pause_job(EngineContext& context, const std::string& id, ResultSink& sink);
 void cancel_job(EngineContext& context, const std::string& id, ResultSink& sink);
+
+// Returns when the job is done; throws what it ended with. kBusy when it still runs after
+// `seconds`.
+void wait_for_job(EngineContext& context, const std::string& id, std::optional<double> seconds,
+                  ResultSink& sink);
 
 }  // namespace coppice::engine

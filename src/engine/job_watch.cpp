@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <optional>
+#include <utility>
 
 namespace coppice::engine {
 namespace {
@@ -16,7 +17,14 @@ JobWatch::JobWatch(EngineContext& context, const catalog::Operation& operation, 
     : context_(context),
       operation_(operation),
       may_pause_(may_pause),
-      thread_([this](const std::stop_token& ended) { run(ended); }) {}
+      thread_([this](const std::stop_token& ended) { run(ended); }) {
+  if (may_pause) allow_pause();
+}
+
+void JobWatch::allow_pause() {
+  may_pause_ = true;
+  if (context_.working) std::exchange(context_.working, nullptr)();
+}
 
 JobWatch::~JobWatch() { end(); }
 

@@ -24,7 +24,7 @@ class JobWatch {
   JobWatch(const JobWatch&) = delete;
   JobWatch& operator=(const JobWatch&) = delete;
 
-  void allow_pause() { may_pause_ = true; }
+  void allow_pause();
   // Ends watching. What failed, as the user is to hear it: kPaused or kCancelled when that was
   // asked for. Afterwards the engine's stop is not requested any more, if it was by the watch.
   Error explain(const Error& error);

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include "base/files.h"
+#include "engine/background.h"
 #include "engine/emit.h"
 #include "engine/fill.h"
 #include "engine/materialized_view.h"
@@ -49,6 +51,20 @@ void drop_stage(EngineContext& context, const Job& job) {
   drop_stage_tables(context, job.id.tree, job.id.operation);
 }
 
+// The end of what a background job has printed.
+std::optional<std::string> log_tail(EngineContext& context, const std::string& id) {
+  constexpr std::size_t kMostBytes = 4000;
+  const std::filesystem::path file = job_log_file(context.config, id);
+  if (!std::filesystem::exists(file)) return std::nullopt;
+  std::string text = read_file(file);
+  if (text.size() > kMostBytes) {
+    const std::size_t line = text.find('\n', text.size() - kMostBytes);
+    text.erase(0, line == std::string::npos ? text.size() - kMostBytes : line + 1);
+  }
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
 }  // namespace
 
 void list_jobs(EngineContext& context, bool all, ResultSink& sink) {
@@ -57,8 +73,7 @@ void list_jobs(EngineContext& context, bool all, ResultSink& sink) {
       "SELECT format('%s-%s', o.tree_id, o.op_id) AS id, o.table_name AS \"table\", o.kind, "
       "o.state, CASE WHEN o.progress_total > 0 THEN format('%s of %s', o.progress_done, "
       "o.progress_total) END AS progress, {}, {}, o.begun_at, o.ended_at, o.author, {}, "
-      "o.statement "
-      "FROM coppice.operations o {} "
+      "o.background IS NOT NULL AS background, o.statement FROM coppice.operations o {} "
       "ORDER BY o.state NOT IN ({}), o.begun_at DESC{}",
       kPace, kSpent, kMessage,
       all ? "" : "WHERE o.state IN ('running', 'interrupted', 'paused', 'conflict', 'failed')",
@@ -81,10 +96,11 @@ void show_job(EngineContext& context, const std::string& id, ResultSink& sink) {
           "nullif(o.progress_total, 0) AS rows_total, {}, {}, trim_scale(o.budget) AS budget, "
           "o.version, o.rows_inserted, "
           "o.rows_updated, o.rows_deleted, o.error_count AS errors, "
-          "CASE WHEN o.state = 'running' THEN o.backend_pid END AS session, {}, o.statement "
+          "CASE WHEN o.state = 'running' THEN o.backend_pid END AS session, {}, o.statement, "
+          "o.background IS NOT NULL AS background, $3::text AS log "
           "FROM coppice.operations o WHERE o.tree_id = $1 AND o.op_id = $2",
           kPace, kSpent, kMessage),
-      {std::to_string(job.id.tree), std::to_string(job.id.operation)});
+      {std::to_string(job.id.tree), std::to_string(job.id.operation), log_tail(context, id)});
   emit_result(context, row, sink);
 }
 

@@ -267,6 +267,39 @@ bool is_short_write(sql::Statement& statement) {
   }
 }
 
+// A restart must know what was done: one operation, which it goes on with or runs anew.
+void check_background(const std::vector<sql::Statement>& statements) {
+  if (statements.size() != 1) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("a job in the background is one statement, and these are {}",
+                            statements.size()),
+                "start a job for each");
+  }
+}
+
+void check_background(sql::Statement& statement) {
+  switch (sql::classify(statement).kind) {
+    case StatementKind::kInsert:
+    case StatementKind::kUpdate:
+    case StatementKind::kDelete:
+    case StatementKind::kCopyFrom:
+    case StatementKind::kCreateTableAs:
+    case StatementKind::kCreateMaterializedView:
+      return;
+    case StatementKind::kAlterTable:
+      if (as<PgQuery__AlterTableStmt>(statement.node())->n_cmds == 1) return;
+      throw Error(ErrorCode::kUnsupported,
+                  "ALTER TABLE with several changes cannot run in the background",
+                  "start a job for each of them");
+    default:
+      throw Error(ErrorCode::kUnsupported,
+                  fmt::format("{} cannot run in the background",
+                              sql::kind_name(sql::classify(statement).kind)),
+                  "that is for INSERT, UPDATE, DELETE, COPY, ALTER TABLE, CREATE TABLE AS and "
+                  "CREATE MATERIALIZED VIEW; run it without --background");
+  }
+}
+
 // The statements of one call, one after another.
 class Script {
  public:
@@ -332,8 +365,13 @@ void run_script(EngineContext& context, std::string_view script, const SqlParame
   Script statements(context, parameters, sink);
   // As PostgreSQL does with one message: text that does not parse runs none of it. Scripts too
   // long for that are run as they are read.
-  if (script.size() <= kParsedAtOnceBytes) {
-    for (sql::Statement& statement : sql::parse(script, options)) statements.run(statement);
+  if (script.size() <= kParsedAtOnceBytes || context.in_background) {
+    std::vector<sql::Statement> parsed = sql::parse(script, options);
+    if (context.in_background) {
+      check_background(parsed);
+      check_background(parsed[0]);
+    }
+    for (sql::Statement& statement : parsed) statements.run(statement);
     return statements.end();
   }
   sql::Splitter splitter(script);
