@@ -289,8 +289,23 @@ TEST_F(RunTest, StatusIsOneObject) {
   EXPECT_EQ(std::count(json.output.begin(), json.output.end(), '\n'), 1);
   EXPECT_NE(invoke_here({"status"}).output.find("tables      2 with 0 rows"), std::string::npos);
   EXPECT_EQ(invoke_here({"status", "--csv"}).output.find("home,database_url,version"), 0U);
-  EXPECT_NE(invoke_here({"status", "--csv"}).output.find(",interrupted_operations\n/h,"),
-            std::string::npos);
+  EXPECT_NE(
+      invoke_here({"status", "--csv"}).output.find(",interrupted_operations,spent,spent_today,"),
+      std::string::npos);
+}
+
+TEST_F(RunTest, ABudgetIsSetBeforeTheVerbThatItIsFor) {
+  invoke_here({"estimate", "UPDATE t SET a = 1", "--sample", "7", "--budget", "2"});
+  EXPECT_EQ(state_.calls,
+            (std::vector<std::string>{"set_budget 2", "estimate UPDATE t SET a = 1 7 [0]"}));
+  state_.calls.clear();
+  invoke_here({"jobs", "resume", "1-2", "--budget", "0.5"});
+  EXPECT_EQ(state_.calls, (std::vector<std::string>{"set_budget 0.5", "job resume 1-2"}));
+  EXPECT_EQ(invoke_here({"estimate", "UPDATE t SET a = 1", "--sample", "few"}).code, 2);
+  state_.calls.clear();
+  invoke_here({"spending", "--by", "day"});
+  EXPECT_EQ(state_.calls, std::vector<std::string>{"spending day"});
+  EXPECT_EQ(invoke_here({"spending", "--by", "moon"}).code, 2);
 }
 
 TEST_F(RunTest, DoctorFailsWhenACheckFails) {

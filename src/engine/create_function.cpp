@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "engine/function_code.h"
+#include "engine/function_costs.h"
 #include "engine/function_pools.h"
 #include "engine/function_use.h"
 #include "engine/schema_change.h"
@@ -64,6 +65,36 @@ bool runs_the_same(const UserFunction& a, const UserFunction& b) {
          a.signature.language == b.signature.language;
 }
 
+// What PostgreSQL runs costs nothing that could be counted.
+void refuse_price(const PgQuery__CreateFunctionStmt& create, const sql::Statement& statement) {
+  for (const sql::Node* const item : sql::nodes(create.n_options, create.options)) {
+    const auto& option = *as<PgQuery__DefElem>(item);
+    const auto* set = std::string_view(option.defname) == "set"
+                          ? as<PgQuery__VariableSetStmt>(option.arg)
+                          : nullptr;
+    if (set == nullptr || set->name == nullptr) continue;
+    const std::string name = lower(set->name);
+    if (name != "budget" && !name.ends_with("_price")) continue;
+    throw statement.error(
+        ErrorCode::kUsage, option.location,
+        fmt::format("SET {} has no meaning for LANGUAGE {}", name, function_language(create)),
+        "PostgreSQL runs it; prices and budgets are for LANGUAGE python, command and http");
+  }
+}
+
+void tell_of_spent_budget(EngineContext& context, const UserFunction& function, ResultSink& sink) {
+  const std::optional<Money> budget = function_costs(function).budget;
+  if (!budget) return;
+  const pg::Result row = context.main.exec_params(
+      "SELECT money FROM coppice.spent WHERE scope = 'function ' || $1", {function.signature.id});
+  if (row.rows() == 0) return;
+  const Money spent = Money::read(row.text(0, 0));
+  if (spent < *budget) return;
+  sink.notice(fmt::format("{} of its budget of {} {} are spent already: no call of {} will be made",
+                          spent.shown(), budget->shown(), context.spending().currency(),
+                          function.signature.name));
+}
+
 UserFunction make_function(EngineContext& context, const FunctionDraft& draft) {
   UserFunction function;
   function.signature = draft.signature;
@@ -112,6 +143,7 @@ void create_engine_function(EngineContext& context, const FunctionDraft& draft,
   }
   context.refresh_functions();
   tell_of_stale_columns(context, function, sink);
+  tell_of_spent_budget(context, function, sink);
 }
 
 // The functions of users that an item of DROP or COMMENT names.
@@ -176,7 +208,10 @@ void create_function(EngineContext& context, sql::Statement& statement, ResultSi
   try {
     std::optional<FunctionDraft> draft;
     if (create != nullptr) draft = read_function(*create, statement);
-    if (!draft) return create_server_function(context, statement, sink);
+    if (!draft) {
+      if (create != nullptr) refuse_price(*create, statement);
+      return create_server_function(context, statement, sink);
+    }
     create_engine_function(context, *draft, statement, sink);
   } catch (const pg::ServerError&) {
     throw;

@@ -6,7 +6,7 @@
 //          interval is of 95 %. Nothing of the statement is done; results of functions are kept.
 // Errors   kUnsupported for what cannot be estimated; those of the statement; kPaused when a budget
 //          is spent before the sample is through.
-// Source   docs/formats/estimate.md, docs/decisions/0009-budgets.md
+// Source   docs/formats/estimate.md, docs/decisions/0009-spending-and-estimates.md
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,7 @@
 // Threads  Every method may be called from any thread; one at a time asks the database. work_on()
 //          while no call is under way.
 // Errors   What the database throws.
-// Source   docs/formats/spending.md; docs/decisions/0009-budgets.md
+// Source   docs/formats/spending.md; docs/decisions/0009-spending-and-estimates.md
 #pragma once
 
 #include <functional>
