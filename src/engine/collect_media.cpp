@@ -11,6 +11,7 @@
 #include "engine/emit.h"
 #include "engine/media_verbs.h"
 #include "engine/references.h"
+#include "media/frame_name.h"
 #include "pg/row_stream.h"
 
 namespace coppice::engine {
@@ -67,7 +68,11 @@ std::unordered_set<std::string> marked_names(EngineContext& context) {
     try {
       pg::RowStream stream(context.main, query);
       while (stream.next()) {
-        if (const auto value = stream.row()[0]) marked.emplace(*value);
+        const auto value = stream.row()[0];
+        if (!value) continue;
+        // A frame that is not stored needs its video.
+        const auto frame = FrameName::parse(*value);
+        marked.emplace(frame ? frame->video.text() : std::string(*value));
       }
     } catch (const pg::ServerError& error) {
       // A staging table whose operation ended meanwhile; its rows are in the store now, which is

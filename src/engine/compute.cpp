@@ -11,6 +11,7 @@
 #include "engine/function_use.h"
 #include "engine/rehearsal.h"
 #include "engine/statement_tools.h"
+#include "media/frame_name.h"
 #include "workers/spending.h"
 
 namespace coppice::engine {
@@ -122,7 +123,7 @@ void make_media_durable(MediaStore& media, const std::vector<exec::TextColumn>& 
   std::vector<MediaName> names;
   for (const exec::TextColumn& column : columns) {
     for (const exec::TextCell& cell : column) {
-      const auto name = cell ? MediaName::parse(*cell) : std::nullopt;
+      const auto name = cell ? object_behind(*cell) : std::nullopt;
       if (name && media.contains(*name)) names.push_back(*name);
     }
   }

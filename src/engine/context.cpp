@@ -87,7 +87,7 @@ FunctionPool& EngineContext::pool() {
   if (pool_ == nullptr) {
     builtin_pool_ = std::make_unique<ProcessPool>(function_worker_options(config));
     const auto open = [this] { return connect_owner(address.owner_conninfo); };
-    user_pools_ = std::make_unique<FunctionPools>(config, media, spending_, open);
+    user_pools_ = std::make_unique<FunctionPools>(config, media, spending_, open, *builtin_pool_);
     durable_ =
         std::make_unique<DurableFunctions>(open, media, spending_, [this] { return recomputing; });
     const auto route = [this](const std::string& id) -> FunctionPool& {

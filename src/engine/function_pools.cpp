@@ -13,6 +13,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "engine/context.h"
+#include "engine/frame_pool.h"
 #include "engine/function_costs.h"
 #include "media/sniff.h"
 #include "workers/metered_pool.h"
@@ -226,12 +227,20 @@ std::string last_line(const std::string& text) {
 }  // namespace
 
 FunctionPools::FunctionPools(const Config& config, MediaStore& media, HomeSpending& spending,
-                             std::function<pg::Connection()> open)
-    : config_(config), media_(media), spending_(spending), open_(std::move(open)) {}
+                             std::function<pg::Connection()> open, FunctionPool& builtin)
+    : config_(config),
+      media_(media),
+      spending_(spending),
+      open_(std::move(open)),
+      builtin_(builtin) {}
 
 FunctionPools::~FunctionPools() = default;
 
 std::unique_ptr<FunctionPool> FunctionPools::make_pool(const UserFunction& function) {
+  return std::make_unique<FramePool>(make_pool_for_files(function), builtin_);
+}
+
+std::unique_ptr<FunctionPool> FunctionPools::make_pool_for_files(const UserFunction& function) {
   const FunctionCosts costs = function_costs(function);
   SpendingMeter& meter = spending_.meter(function.signature.id, costs.budget);
   if (function.signature.language != FunctionLanguage::kHttp) {

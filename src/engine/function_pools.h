@@ -32,9 +32,9 @@ namespace coppice::engine {
 
 class FunctionPools {
  public:
-  // `open` gives a session of the catalog's owner.
+  // `open` gives a session of the catalog's owner; `builtin` decodes frames that are not stored.
   FunctionPools(const Config& config, MediaStore& media, HomeSpending& spending,
-                std::function<pg::Connection()> open);
+                std::function<pg::Connection()> open, FunctionPool& builtin);
   ~FunctionPools();
 
   FunctionPool& pool_for(const UserFunction& function);
@@ -47,11 +47,13 @@ class FunctionPools {
     std::unique_ptr<FunctionPool> pool;
   };
   std::unique_ptr<FunctionPool> make_pool(const UserFunction& function);
+  std::unique_ptr<FunctionPool> make_pool_for_files(const UserFunction& function);
 
   const Config& config_;
   MediaStore& media_;
   HomeSpending& spending_;
   const std::function<pg::Connection()> open_;
+  FunctionPool& builtin_;
   std::mutex mutex_;
   std::unique_ptr<ServicePools> services_;  // what pools borrow: they go first
   std::map<std::string, Entry> pools_;

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "media/frame_name.h"
 #include "media/ingest.h"
 
 namespace coppice::engine {
@@ -11,6 +12,7 @@ void take_media_literals(EngineContext& context, sql::Statement& statement,
   const MediaIngest ingest(context.media, context.url_cache(),
                            {std::filesystem::current_path(), UrlPolicy::kTakeIn, true}, {});
   for (const exec::MediaLiteral& literal : literals) {
+    if (FrameName::parse(literal.literal->sval->sval)) continue;  // of a stored video
     const auto kind = *kind_from_name(catalog::media_kind_name(literal.kind));
     try {
       const Ingested taken =

@@ -7,7 +7,9 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "engine/emit.h"
+#include "engine/frame_pool.h"
 #include "engine/reference_reader.h"
+#include "media/frame_name.h"
 #include "pg/row_stream.h"
 
 namespace coppice::engine {
@@ -28,11 +30,15 @@ struct MediaFile {
 std::string file_name(const MediaName& name) { return name.sha256_hex + "." + name.extension; }
 
 MediaFile open_object(EngineContext& context, const std::string& value) {
+  if (FrameName::parse(value)) {
+    return open_object(context, stored_frame(context.pool(), value, context.stop.get_token()));
+  }
   if (const auto name = MediaName::parse(value)) {
     return {context.media.find(*name), file_name(*name), {}};
   }
   throw Error(ErrorCode::kUsage, fmt::format("\"{}\" is no media value", value),
-              "a value is media:<64 hexadecimal digits>.<extension>, as a query shows it");
+              "a value is media:<64 hexadecimal digits>.<extension>, or frame:… of a video, as a "
+              "query shows it");
 }
 
 // The files of values in their order; references are fetched several at a time.
@@ -106,8 +112,9 @@ void require_media_column(EngineContext& context, const sql::ColumnName& name) {
 }
 
 std::vector<std::string> values_of(EngineContext& context, const std::string& text) {
-  if (MediaName::parse(text) || is_http_url(text)) return {text};
-  if (text.starts_with("media:") || text.find('.') == std::string::npos) {
+  if (object_behind(text) || is_http_url(text)) return {text};
+  if (text.starts_with("media:") || text.starts_with("frame:") ||
+      text.find('.') == std::string::npos) {
     open_object(context, text);  // throws what is wrong with it
   }
   const sql::ColumnName name = sql::parse_column_name(text);

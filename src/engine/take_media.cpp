@@ -5,7 +5,9 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "engine/compute.h"
+#include "engine/frame_pool.h"
 #include "engine/reference_reader.h"
+#include "media/frame_name.h"
 #include "media/ingest.h"
 #include "pg/transaction.h"
 
@@ -157,7 +159,11 @@ class MediaTaker {
     std::vector<Taken> batch;
     for (const std::string& file : files) {
       take_one(file, batch, [&] {
-        return ingest_.take(file, kind_of(column_), column_.name, context_.stop.get_token());
+        // A frame of a video that is given to a table becomes an object of its own.
+        const bool is_frame = FrameName::parse(file).has_value();
+        const std::string source =
+            is_frame ? stored_frame(context_.pool(), file, context_.stop.get_token()) : file;
+        return ingest_.take(source, kind_of(column_), column_.name, context_.stop.get_token());
       });
     }
     finish(std::move(batch));

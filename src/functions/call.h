@@ -73,7 +73,7 @@ void add_audio_iterators(Implementations& all);
 void add_document_iterators(Implementations& all);
 void add_json_functions(Implementations& all);
 
-// By Signature::id, and the four "probe(<kind>)".
+// By Signature::id, the four "probe(<kind>)", and "store(image)".
 const Implementations& implementations();
 
 }  // namespace coppice::functions

@@ -9,6 +9,7 @@
 #include "functions/call.h"
 #include "functions/failure.h"
 #include "functions/ffmpeg.h"
+#include "functions/frame_source.h"
 #include "functions/plan.h"
 #include "functions/vips_codec.h"
 
@@ -37,17 +38,17 @@ auto guarded(const std::string& prefix, Work work) -> std::variant<decltype(work
 }
 
 // "resize(image,bigint,bigint)" -> "resize".
-// What failures of a function begin with; nothing for probe, which no user calls.
+// What failures of a function begin with; nothing for probe and store, which no user calls.
 std::string prefix_of(const std::string& id) {
   const std::string name = id.substr(0, id.find('('));
-  return name == "probe" ? "" : name + ": ";
+  return name == "probe" || name == "store" ? "" : name + ": ";
 }
 
 class Row {
  public:
-  Row(const Plan& plan, const std::vector<Value>& arguments, MediaStore& store,
+  Row(const Plan& plan, const std::vector<Value>& arguments, MediaStore& store, FrameSource& frames,
       const Limits& limits)
-      : plan_(plan), arguments_(arguments), store_(store), limits_(limits) {}
+      : plan_(plan), arguments_(arguments), store_(store), frames_(frames), limits_(limits) {}
 
   std::vector<Cell> evaluate() {
     outcomes_.resize(plan_.steps.size());
@@ -93,8 +94,12 @@ class Row {
     }
     const Value& value = arguments_[index];
     if (!is_media(value.type)) return Operand(value);
-    return guarded("",
-                   [&]() -> Operand { return std::make_shared<Media>(value, store_, limits_); });
+    return guarded("", [&]() -> Operand {
+      if (const auto frame = FrameName::parse(value.text)) {
+        return std::make_shared<Media>(Picture(frames_.read(*frame), limits_));
+      }
+      return std::make_shared<Media>(value, store_, limits_);
+    });
   }
 
   Cell to_cell(const Step& step, int index) {
@@ -111,6 +116,7 @@ class Row {
   const Plan& plan_;
   const std::vector<Value>& arguments_;
   MediaStore& store_;
+  FrameSource& frames_;
   const Limits& limits_;
   std::vector<std::optional<Outcome>> outcomes_;
 };
@@ -120,6 +126,7 @@ class Row {
 struct MediaEvaluator::State {
   Limits limits;
   std::optional<MediaStore> store;
+  std::optional<FrameSource> frames;
   // The plan of the last fragments: a batch has the same for every row.
   std::vector<Fragment> fragments;
   Plan plan;
@@ -136,6 +143,7 @@ void MediaEvaluator::open(const std::filesystem::path& media_folder) {
   start_ffmpeg();
   // The engine makes a whole batch durable at once, before it keeps the names.
   state_->store.emplace(media_folder, std::nullopt, Durable::kWhenAsked);
+  state_->frames.emplace(*state_->store, state_->limits);
 }
 
 std::vector<Cell> MediaEvaluator::evaluate_row(const std::vector<Fragment>& fragments,
@@ -145,7 +153,7 @@ std::vector<Cell> MediaEvaluator::evaluate_row(const std::vector<Fragment>& frag
     state_->plan = make_plan(fragments);
     state_->fragments = fragments;
   }
-  return Row(state_->plan, arguments, *state_->store, state_->limits).evaluate();
+  return Row(state_->plan, arguments, *state_->store, *state_->frames, state_->limits).evaluate();
 }
 
 }  // namespace coppice::functions

@@ -10,15 +10,11 @@
 #include "functions/frame_image.h"
 
 namespace coppice::functions {
-namespace {
-
-constexpr int kQuality = 85;
-
-}  // namespace
 
 struct FrameEncoder::State {
-  State(MediaStore& the_store, const Limits& the_limits, int turns)
-      : store(the_store), limits(the_limits), quarter_turns(turns) {}
+  State(MediaStore& the_store, const Limits& the_limits, int turns,
+        std::optional<MediaName> the_video)
+      : store(the_store), limits(the_limits), quarter_turns(turns), video(std::move(the_video)) {}
 
   struct Job {
     std::size_t number;
@@ -33,6 +29,7 @@ struct FrameEncoder::State {
   MediaStore& store;
   const Limits& limits;
   const int quarter_turns;
+  const std::optional<MediaName> video;
 
   std::mutex mutex;
   std::condition_variable changed;
@@ -58,8 +55,9 @@ void FrameEncoder::State::work() {
     std::exception_ptr problem;
     try {
       if (needed) {
-        name = store.put_bytes(converter.to_jpeg(job.frame.get(), quarter_turns, kQuality), "jpg")
-                   .text();
+        name =
+            store.put_bytes(converter.to_jpeg(job.frame.get(), quarter_turns, kFrameQuality), "jpg")
+                .text();
       }
     } catch (...) {
       problem = std::current_exception();
@@ -71,9 +69,10 @@ void FrameEncoder::State::work() {
   }
 }
 
-FrameEncoder::FrameEncoder(MediaStore& store, const Limits& limits, int quarter_turns)
-    : state_(std::make_unique<State>(store, limits, quarter_turns)) {
-  for (int i = 0; i < limits.threads; ++i) {
+FrameEncoder::FrameEncoder(MediaStore& store, const Limits& limits, int quarter_turns,
+                           std::optional<MediaName> video)
+    : state_(std::make_unique<State>(store, limits, quarter_turns, std::move(video))) {
+  for (int i = 0; i < limits.threads && !state_->video; ++i) {
     state_->threads.emplace_back([state = state_.get()] { state->work(); });
   }
 }
@@ -88,6 +87,10 @@ FrameEncoder::~FrameEncoder() {
 }
 
 std::size_t FrameEncoder::add(const AVFrame* frame) {
+  if (state_->video) {
+    state_->names.push_back(FrameName{*state_->video, frame->best_effort_timestamp}.text());
+    return state_->names.size() - 1;
+  }
   FramePtr copy(av_frame_clone(frame));
   if (!copy) throw std::bad_alloc();
   std::unique_lock lock(state_->mutex);

@@ -108,6 +108,7 @@ void add_image_functions(Implementations& all) {
   all["perceptual_hash(image)"] = hash;
   all["ocr(image,text)"] = ocr;
   all["probe(image)"] = probe;
+  all["store(image)"] = [](const Call& call) -> Operand { return call.arguments[0]; };
 }
 
 }  // namespace coppice::functions

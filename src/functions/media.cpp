@@ -15,7 +15,9 @@ MediaName parse_name(const std::string& text) {
       "missing", fmt::format("\"{}\" is not the name of an object in the media store", text));
 }
 
-std::filesystem::path find_file(const MediaName& name, const MediaStore& store) {
+}  // namespace
+
+std::filesystem::path find_object(const MediaName& name, const MediaStore& store) {
   try {
     return store.find(name);
   } catch (const Error& error) {
@@ -27,13 +29,11 @@ std::filesystem::path find_file(const MediaName& name, const MediaStore& store) 
   }
 }
 
-}  // namespace
-
 Media::Media(const Value& value, const MediaStore& store, const Limits& limits)
     : type_(value.type),
       limits_(&limits),
       name_(parse_name(value.text)),
-      file_(find_file(*name_, store)) {}
+      file_(find_object(*name_, store)) {}
 
 Media::Media(Picture picture) : type_(ValueType::kImage), picture_(std::move(picture)) {}
 

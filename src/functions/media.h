@@ -23,6 +23,9 @@
 
 namespace coppice::functions {
 
+// The file of an object; FunctionFailure "missing" when the store has none.
+std::filesystem::path find_object(const MediaName& name, const MediaStore& store);
+
 class Media {
  public:
   // An object of the store, by its value.

@@ -39,6 +39,16 @@ Operand give_frames(const Call& call, const std::vector<Pick>& picks, FrameEncod
   return rows.give();
 }
 
+// What of the frames comes into the rows: stored objects, or names of where in the video they are.
+FrameEncoder encoder_for(const Call& call, const FrameReader& reader) {
+  constexpr std::size_t kStored = 5;
+  std::optional<MediaName> video;
+  if (!call.boolean(kStored)) {
+    video = MediaName::parse(call.media(0).stored(call.store).text);
+  }
+  return FrameEncoder(call.store, call.limits, reader.quarter_turns(), std::move(video));
+}
+
 // One frame for each tick of a clock: the last one whose time, rounded to a tick, is not after it.
 // That is what ffmpeg's filter fps does; its clock begins with the container, not with the stream.
 Operand frames_by_rate(const Call& call, double fps) {
@@ -60,7 +70,7 @@ Operand frames_by_rate(const Call& call, double fps) {
     return av_rescale_q_rnd(timestamp - start, reader.time_base(), tick, AV_ROUND_NEAR_INF);
   };
 
-  FrameEncoder encoder(call.store, call.limits, reader.quarter_turns());
+  FrameEncoder encoder = encoder_for(call, reader);
   std::vector<Pick> picks;
   FramePtr shown = make_frame();
   FramePtr next = make_frame();
@@ -86,12 +96,28 @@ Operand frames_by_rate(const Call& call, double fps) {
   return give_frames(call, picks, encoder);
 }
 
+// Whether the key frames alone tell when they are shown. Some containers give only the time of
+// decoding, which is another one where frames are shown in another order.
+bool key_frames_have_times(const Call& call) {
+  Demuxer demuxer(call.media(0).file(), "video", call.limits);
+  const AVStream* stream = demuxer.best_stream(AVMEDIA_TYPE_VIDEO);
+  if (stream == nullptr || stream->codecpar->video_delay == 0) return true;
+  const PacketPtr packet = make_packet();
+  while (demuxer.read(stream, packet.get())) {
+    if ((packet->flags & AV_PKT_FLAG_KEY) != 0 && packet->pts == AV_NOPTS_VALUE) return false;
+  }
+  return true;
+}
+
 Operand frames_that_are_keys(const Call& call) {
-  FrameReader reader(call.media(0).file(), call.limits, FrameReader::Wanted::kKeyFrames);
-  FrameEncoder encoder(call.store, call.limits, reader.quarter_turns());
+  using Wanted = FrameReader::Wanted;
+  const bool alone = key_frames_have_times(call);
+  FrameReader reader(call.media(0).file(), call.limits, alone ? Wanted::kKeyFrames : Wanted::kAll);
+  FrameEncoder encoder = encoder_for(call, reader);
   std::vector<Pick> picks;
   const FramePtr frame = make_frame();
   while (reader.next(frame.get())) {
+    if (!alone && frame->key_frame == 0) continue;
     picks.push_back({reader.seconds_at(frame->best_effort_timestamp), encoder.add(frame.get())});
   }
   if (picks.empty()) fail_nothing();
@@ -168,7 +194,7 @@ Operand frames_at_times(const Call& call, const std::vector<double>& times, Fram
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return times[a] < times[b]; });
-  FrameEncoder encoder(call.store, call.limits, reader.quarter_turns());
+  FrameEncoder encoder = encoder_for(call, reader);
   Player player(reader);
   std::vector<Pick> picks(times.size());
   std::int64_t last = 0;
@@ -255,7 +281,7 @@ Operand scenes(const Call& call) {
 }  // namespace
 
 void add_video_iterators(Implementations& all) {
-  all["frames(video,float8,bigint,boolean,jsonb)"] = frames;
+  all["frames(video,float8,bigint,boolean,jsonb,boolean)"] = frames;
   all["scenes(video,float8)"] = scenes;
 }
 

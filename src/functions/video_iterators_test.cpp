@@ -8,11 +8,12 @@
 #include "base/text.h"
 #include "functions/test_media.h"
 #include "functions/yuv_planes.h"
+#include "media/frame_name.h"
 
 namespace coppice::functions {
 namespace {
 
-const std::string kFrames = "frames(video,float8,bigint,boolean,jsonb)";
+const std::string kFrames = "frames(video,float8,bigint,boolean,jsonb,boolean)";
 const std::string kScenes = "scenes(video,float8)";
 
 class VideoIterators : public MediaTest {
@@ -44,12 +45,12 @@ class VideoIterators : public MediaTest {
 
   static std::filesystem::path clip(const std::string& name) { return clips_->path() / name; }
 
-  nlohmann::json frames(const Value& video, const std::string& arguments) {
+  nlohmann::json frames(const Value& video, const std::string& arguments, bool stored = true) {
     const auto wanted = nlohmann::json::parse(arguments);
     return json(kFrames,
                 {video, number(wanted.value("fps", 0.0)), integer(wanted.value("count", 0)),
                  boolean(wanted.value("keyframes", false)),
-                 json_value(wanted.value("at", nlohmann::json::array()).dump())});
+                 json_value(wanted.value("at", nlohmann::json::array()).dump()), boolean(stored)});
   }
 
   // The pictures of all rows, decoded by one ffmpeg.
@@ -187,11 +188,64 @@ TEST_F(VideoIterators, TimesFarApartAreJumpedTo) {
   }
 }
 
+// The digest of a frame's bytes, stored or not.
+TEST_F(VideoIterators, FramesThatAreNotStoredAreThoseThatAreWhateverTheirOrder) {
+  for (const std::string name : {"h264.mp4", "mpeg2.mpg", "h264.ts", "vp9.webm", "hd.mp4",
+                                 "deep.mkv", "turned.mp4", "street.avi"}) {
+    const Value video = name == "street.avi" ? put(opencv_sample("tree.avi"), ValueType::kVideo)
+                                             : put(clip(name), ValueType::kVideo);
+    for (const std::string arguments : {R"({"fps": 3.7})", R"({"count": 5})",
+                                        R"({"keyframes": true})", R"({"at": [2.9, 0, 1.31]})"}) {
+      const auto stored = frames(video, arguments);
+      const std::size_t before = stored_count();
+      auto rows = frames(video, arguments, false);
+      ASSERT_EQ(rows.size(), stored.size()) << name << arguments;
+      std::vector<std::size_t> order(rows.size());
+      for (std::size_t i = 0; i < order.size(); ++i)
+        order[i] = i % 2 == 0 ? i / 2 : rows.size() - 1 - i / 2;
+      for (const bool mixed : {false, true}) {
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+          const auto& row = rows[mixed ? order[i] : i];
+          const auto& other = stored[mixed ? order[i] : i];
+          EXPECT_EQ(row["at_seconds"], other["at_seconds"]);
+          const std::string frame = row["frame"];
+          ASSERT_TRUE(FrameName::parse(frame)) << frame;
+          Value image;
+          image.type = ValueType::kImage;
+          image.text = frame;
+          EXPECT_EQ("media:" + value("sha256(image)", {image}).text + ".jpg",
+                    other["frame"].get<std::string>())
+              << name << arguments << frame;
+        }
+      }
+      EXPECT_EQ(stored_count(), before);
+    }
+  }
+}
+
+TEST_F(VideoIterators, AFrameThatIsNotThereIsMissing) {
+  const Value video = put(clip("h264.mp4"), ValueType::kVideo);
+  Value image;
+  image.type = ValueType::kImage;
+  const std::string digits = video.text.substr(std::string("media:").size());
+  for (const std::string& text : {"frame:" + digits + "@1", "frame:" + digits + "@999999999",
+                                  "frame:" + std::string(64, '0') + ".mp4@0"}) {
+    image.text = text;
+    EXPECT_EQ(failure("width(image)", {image}).type, "missing") << text;
+  }
+  image.text = frames(video, R"({"count": 1})", false)[0]["frame"];
+  EXPECT_EQ(value("width(image)", {image}).integer, 256);
+  EXPECT_EQ(value("resize(image,bigint,bigint)", {image, integer(64), integer(0)}).text,
+            value("resize(image,bigint,bigint)",
+                  {value("store(image)", {image}), integer(64), integer(0)})
+                .text);
+}
+
 TEST_F(VideoIterators, ExactlyOneWayToPickMustBeGiven) {
   const Value video = put(clip("h264.mp4"), ValueType::kVideo);
   const auto refused = [&](double fps, int count, bool keyframes, const std::string& at) {
-    return failure(kFrames,
-                   {video, number(fps), integer(count), boolean(keyframes), json_value(at)});
+    return failure(kFrames, {video, number(fps), integer(count), boolean(keyframes), json_value(at),
+                             boolean(true)});
   };
   const CellFailure none = refused(0, 0, false, "[]");
   EXPECT_EQ(none.type, "range");

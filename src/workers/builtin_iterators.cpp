@@ -50,11 +50,14 @@ void add_iterators(std::vector<Signature>& table) {
        {"fps", kFloat, "0"},
        {"count", kInteger, "0"},
        {"keyframes", kBoolean, "false"},
-       {"at", kJson, "'[]'::jsonb"}},
+       {"at", kJson, "'[]'::jsonb"},
+       {"stored", kBoolean, "true"}},
       {{"at_seconds", kFloat}, {"frame", kImage}},
       "frames of a video as JPEG: fps of them a second, or count of them evenly spread, or all key "
       "frames, or those shown at the times of a JSON array of seconds (NULL when the video has "
-      "ended by then); exactly one of the four");
+      "ended by then); exactly one of the four. With stored false a frame is kept as its place in "
+      "the "
+      "video, and decoded again when it is read");
   add(table, "scenes", {video, {"threshold", kFloat, "0.3"}},
       {{"start_seconds", kFloat}, {"end_seconds", kFloat}, {"first_frame", kImage}},
       "the stretches between cuts: a frame begins one when it differs from the frame before it by "

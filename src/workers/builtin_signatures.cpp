@@ -2,7 +2,8 @@
 //
 // Model    The component `functions` implements every id of this table, and nothing else but
 //          "probe(image)", "probe(video)", "probe(audio)" and "probe(document)", which have no
-//          entry because only the engine calls them, when media come in.
+//          entry because only the engine calls them, when media come in, and "store(image)", which
+//          gives the object that a frame of a video becomes.
 // Units    Pixels, seconds, hertz, bytes. Decoded images are [height, width, bands] uint8 in sRGB
 //          or grey, after the orientation of their EXIF data is applied.
 // Errors   A NULL argument gives NULL. What cannot be computed is a CellFailure: "decode" (the

@@ -91,11 +91,11 @@ def video_calls(video):
     yield "frame_at(video,float8)", [video, 1.7]
     yield "last_frame(video)", [video]
     yield "contact_sheet(video,bigint,bigint,bigint)", [video, 3, 2, 100]
-    yield "frames(video,float8,bigint,boolean,jsonb)", [video, 7.0, 0, False, NONE]
-    yield "frames(video,float8,bigint,boolean,jsonb)", [video, 0.0, 5, False, NONE]
-    yield "frames(video,float8,bigint,boolean,jsonb)", [video, 0.0, 0, True, NONE]
-    yield ("frames(video,float8,bigint,boolean,jsonb)",
-           [video, 0.0, 0, False, {"jsonb": "[3.1, 0.2, 99]"}])  # fmt: skip
+    yield "frames(video,float8,bigint,boolean,jsonb,boolean)", [video, 7.0, 0, False, NONE, True]
+    yield "frames(video,float8,bigint,boolean,jsonb,boolean)", [video, 0.0, 5, False, NONE, True]
+    yield "frames(video,float8,bigint,boolean,jsonb,boolean)", [video, 0.0, 0, True, NONE, False]
+    yield ("frames(video,float8,bigint,boolean,jsonb,boolean)",
+           [video, 0.0, 0, False, {"jsonb": "[3.1, 0.2, 99]"}, True])  # fmt: skip
     yield "scenes(video,float8)", [video, 0.3]
 
 
