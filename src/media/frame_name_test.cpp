@@ -22,7 +22,7 @@ TEST(FrameName, HasOneFormOnly) {
   for (const std::string& text :
        {"frame:" + kDigits + ".mp4", "frame:" + kDigits + ".mp4@", "frame:" + kDigits + ".mp4@1.5",
         "frame:" + kDigits + ".mp4@01", "frame:" + kDigits + ".mp4@+1",
-        "media:" + kDigits + ".mp4@1", "frame:" + kDigits + "@1", "frame:abc.mp4@1",
+        "media:" + kDigits + ".mp4@1", "frame:" + kDigits + "@1", std::string("frame:abc.mp4@1"),
         "frame:" + kDigits + ".mp4@99999999999999999999", std::string()}) {
     EXPECT_FALSE(FrameName::parse(text)) << text;
   }
