@@ -88,8 +88,9 @@ FunctionPool& EngineContext::pool() {
     builtin_pool_ = std::make_unique<ProcessPool>(function_worker_options(config));
     const auto open = [this] { return connect_owner(address.owner_conninfo); };
     user_pools_ = std::make_unique<FunctionPools>(config, media, spending_, open, *builtin_pool_);
-    durable_ =
-        std::make_unique<DurableFunctions>(open, media, spending_, [this] { return recomputing; });
+    durable_ = std::make_unique<DurableFunctions>(
+        open, media, spending_, [this] { return recomputing; },
+        [this] { return rehearsal != nullptr; });
     const auto route = [this](const std::string& id) -> FunctionPool& {
       const UserFunction* const function = user_functions.find(id);
       if (function == nullptr) return *builtin_pool_;

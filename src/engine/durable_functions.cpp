@@ -27,11 +27,13 @@ DurableFunction durable_function(const UserFunction& function) {
 }
 
 DurableFunctions::DurableFunctions(std::function<pg::Connection()> connect, MediaStore& media,
-                                   HomeSpending& spending, std::function<bool()> ask_again)
+                                   HomeSpending& spending, std::function<bool()> ask_again,
+                                   std::function<bool()> tells_repeats)
     : connect_(std::move(connect)),
       media_(media),
       spending_(spending),
       ask_again_(std::move(ask_again)),
+      tells_repeats_(std::move(tells_repeats)),
       store_([this]() -> pg::Connection& { return session_.get(connect_); }) {}
 
 DurableFunctions::~DurableFunctions() = default;
@@ -45,6 +47,7 @@ FunctionPool& DurableFunctions::in_front_of(FunctionPool& pool, const UserFuncti
     options.function = durable;
     options.calls_at_once = calls_at_once(function);
     options.ask_again = ask_again_;
+    options.tells_repeats = tells_repeats_;
     options.meter = &spending_.meter(durable.id, function_costs(function).budget);
     options.make_durable = [this](const std::vector<std::string>& names) {
       std::vector<MediaName> objects;

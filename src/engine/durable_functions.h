@@ -24,7 +24,8 @@ namespace coppice::engine {
 class DurableFunctions {
  public:
   DurableFunctions(std::function<pg::Connection()> connect, MediaStore& media,
-                   HomeSpending& spending, std::function<bool()> ask_again);
+                   HomeSpending& spending, std::function<bool()> ask_again,
+                   std::function<bool()> tells_repeats);
   ~DurableFunctions();
 
   // What to call instead of `pool`, where the function runs. Valid for the call.
@@ -40,6 +41,7 @@ class DurableFunctions {
   MediaStore& media_;
   HomeSpending& spending_;
   std::function<bool()> ask_again_;
+  std::function<bool()> tells_repeats_;
   LazyConnection session_;
   ResultStore store_;
   std::map<std::string, Entry> entries_;

@@ -40,13 +40,7 @@ class Lines {
     }
     for (const std::string& function : functions) add_function(function);
     add("failed cells", std::nullopt, "cells", [](const auto& group) { return group.failures; });
-    if (!functions.empty()) {
-      add("money", std::nullopt, context_.spending().currency(), [](const GroupFigures& group) {
-        double money = 0;
-        for (const auto& [name, usage] : group.usage) money += usage.money.approximate();
-        return money;
-      });
-    }
+    if (!functions.empty()) add_money();
     add_seconds();
     return std::move(lines_);
   }
@@ -89,7 +83,58 @@ class Lines {
     }
   }
 
+  // What part of the calls of a function that the sample makes one think of will be made: equal
+  // ones are made once.
+  double different_part(const std::string& function) const {
+    Usage sum;
+    for (const GroupFigures& group : figures_.groups) {
+      const auto found = group.usage.find(function);
+      if (found != group.usage.end()) sum += found->second;
+    }
+    const double made = static_cast<double>(sum.calls + sum.failures);
+    const double drawn = made + static_cast<double>(sum.repeats);
+    if (sum.repeats == 0 || made == 0) return 1;
+    const double scale = figures_.total_units / std::max(1.0, sum_of(units_));
+    return different_in(drawn * scale, drawn, made) / (made * scale);
+  }
+
+  // The sample's own sum is the least there is.
+  static Total part_of(Total total, double part, double seen) {
+    if (part >= 1) return total;
+    total.estimate = std::max(total.estimate * part, seen);
+    if (total.low) total.low = seen;
+    return total;
+  }
+
+  double seen(const Measure& measure) const {
+    double sum = 0;
+    for (const GroupFigures& group : figures_.groups) sum += measure(group);
+    return sum;
+  }
+
+  void add_money() {
+    const Measure of_all = [](const GroupFigures& group) {
+      double money = 0;
+      for (const auto& [name, usage] : group.usage) money += usage.money.approximate();
+      return money;
+    };
+    Total total = total_of(of_all);
+    double estimate = 0;
+    bool repeats = false;
+    for (const EstimateLine& line : lines_) {
+      if (line.measure != "money") continue;
+      estimate += line.total.estimate;
+      repeats |= different_part(*line.of) < 1;
+    }
+    if (repeats) {
+      total.estimate = estimate;
+      if (total.low) total.low = seen(of_all);
+    }
+    lines_.push_back({"money", std::nullopt, total, context_.spending().currency()});
+  }
+
   void add_function(const std::string& function) {
+    const double part = different_part(function);
     const auto of = [&](const std::function<double(const Usage&)>& value) -> Measure {
       return [function, value](const GroupFigures& group) {
         const auto found = group.usage.find(function);
@@ -98,7 +143,8 @@ class Lines {
     };
     const auto count = [&](const char* measure, const char* unit, auto value) {
       const Measure figure = of([value](const Usage& usage) { return double(value(usage)); });
-      const Total total = total_of(figure);
+      const bool made = std::string_view(measure) != "kept";
+      const Total total = part_of(total_of(figure), made ? part : 1, seen(figure));
       if (total.estimate > 0 || std::string_view(measure) == "calls") {
         lines_.push_back({measure, function, total, unit});
       }
@@ -109,8 +155,9 @@ class Lines {
     count("requests", "requests", [](const Usage& usage) { return usage.requests; });
     count("tokens in", "tokens", [](const Usage& usage) { return usage.tokens_in; });
     count("tokens out", "tokens", [](const Usage& usage) { return usage.tokens_out; });
-    add("money", function, context_.spending().currency(),
-        of([](const Usage& usage) { return usage.money.approximate(); }));
+    const Measure money = of([](const Usage& usage) { return usage.money.approximate(); });
+    lines_.push_back({"money", function, part_of(total_of(money), part, seen(money)),
+                      context_.spending().currency()});
   }
 
   // A call's own time, spread over those that run beside it.
@@ -134,7 +181,7 @@ class Lines {
       const GroupFigures& group = figures_.groups[i];
       double calls = 0, beside = 0;
       for (const auto& [function, usage] : group.usage) {
-        calls += spread(function, usage, true);
+        calls += spread(function, usage, true) * different_part(function);
         beside += spread(function, usage, false);
       }
       const double rest = std::max(0.0, group.seconds - figures_.idle_seconds - beside);
@@ -186,6 +233,20 @@ Total scaled_total(const std::vector<double>& values, const std::vector<double>&
   // Of what was not seen at all: three in n, of one a row.
   if (total.estimate == 0) total.high = total_units * std::min(1.0, kRuleOfThree / sample) * left;
   return total;
+}
+
+double different_in(double total, double drawn, double different) {
+  if (different >= drawn) return total;
+  const auto expected = [](double kinds, double draws) {
+    return kinds * (1 - std::pow(1 - 1 / kinds, draws));
+  };
+  double low = std::max(1.0, different), high = 1e12;
+  if (expected(low, drawn) >= different) return std::min(low, total);
+  for (int step = 0; step < 200 && high - low > 1e-6 * low; ++step) {
+    const double middle = std::sqrt(low * high);
+    (expected(middle, drawn) < different ? low : high) = middle;
+  }
+  return std::min(expected(low, total), total);
 }
 
 std::vector<EstimateLine> estimate_lines(EngineContext& context, const RehearsalFigures& figures) {

@@ -175,6 +175,14 @@ TEST(ScaledTotal, HoldsTheTruthAsOftenAsItSays) {
   EXPECT_LT(held, kTrials * 0.98);
 }
 
+TEST(DifferentIn, FollowsFromTheSample) {
+  EXPECT_EQ(different_in(1000, 20, 20), 1000);  // none was like another
+  EXPECT_EQ(different_in(1000, 20, 1), 1);
+  // Ten kinds: of 20 drawn 8.78 are different.
+  EXPECT_NEAR(different_in(1000, 20, 8.784), 10, 0.1);
+  EXPECT_NEAR(different_in(400, 100, 50), 62, 2);
+}
+
 TEST(NumberText, IsShortAndWithoutExponent) {
   EXPECT_EQ(number_text(1234567.4, "rows"), "1234567");
   EXPECT_EQ(number_text(0.0000123456789, "USD"), "0.0000123457");

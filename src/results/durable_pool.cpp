@@ -86,6 +86,9 @@ std::vector<Cell> DurablePool::evaluate_one(const Fragment& fragment, const Batc
     of_row[row] = &entry->second;
     if (is_new) wanted.push_back(&entry->second);
   }
+  const auto rows = static_cast<std::size_t>(std::count_if(
+      of_row.begin(), of_row.end(), [](const Call* call) { return call != nullptr; }));
+  count_repeats(rows - wanted.size());
   if (!asks_again()) look_up(wanted);
   for (;;) {
     std::erase_if(wanted, [](const Call* call) { return call->outcome.has_value(); });
@@ -111,13 +114,21 @@ std::vector<Cell> DurablePool::evaluate_one(const Fragment& fragment, const Batc
   return cells;
 }
 
+// Rows of a batch that share a call.
+void DurablePool::count_repeats(std::size_t rows) {
+  if (!tells_repeats()) return made_.clear();
+  Usage usage;
+  usage.repeats = static_cast<std::int64_t>(rows);
+  if (options_.meter != nullptr && rows > 0) options_.meter->settle({}, usage);
+}
+
 void DurablePool::look_up(const Calls& calls) {
   const std::vector<std::optional<Value>> found = store_.find(keys_of(calls));
   Usage usage;
   for (std::size_t i = 0; i < calls.size(); ++i) {
     if (!found[i]) continue;
     calls[i]->outcome = *found[i];
-    ++usage.kept;
+    ++(made_.contains(calls[i]->key) ? usage.repeats : usage.kept);
   }
   if (options_.meter != nullptr && !usage.empty()) options_.meter->settle({}, usage);
 }
@@ -152,6 +163,9 @@ void DurablePool::make(const Calls& calls, const Fragment& fragment, const Batch
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   for (std::size_t i = 0; i < calls.size(); ++i) calls[i]->outcome = outcome[0][i];
   reach_crash_point("results.piece_made");
+  if (tells_repeats()) {
+    for (const Call* const call : calls) made_.insert(call->key);
+  }
   const double each = seconds / static_cast<double>(calls.size());
   keep(calls, each, spent() - before);
   reach_crash_point("results.piece_kept");

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +36,8 @@ struct DurableOptions {
   std::function<void(const std::vector<std::string>& names)> make_durable;
   // Of the function: knows what calls have cost, is told of those that need not be made.
   SpendingMeter* meter = nullptr;
+  // Calls that equal one made since it became true are told apart from those that were kept before.
+  std::function<bool()> tells_repeats;
 };
 
 class DurablePool final : public FunctionPool {
@@ -63,12 +66,15 @@ class DurablePool final : public FunctionPool {
   }
   void look_up(const Calls& calls);
   std::size_t least_calls() const { return std::max(kPieceCalls, options_.calls_at_once); }
+  bool tells_repeats() const { return options_.tells_repeats && options_.tells_repeats(); }
+  void count_repeats(std::size_t rows);
   bool asks_again() const { return options_.ask_again && options_.ask_again(); }
 
   FunctionPool& pool_;
   ResultStore& store_;
   DurableOptions options_;
   std::size_t piece_calls_;
+  std::set<ResultKey> made_;  // while repeats are told apart
 };
 
 }  // namespace coppice

@@ -12,6 +12,7 @@ Usage& Usage::operator+=(const Usage& other) {
   retries += other.retries;
   failures += other.failures;
   kept += other.kept;
+  repeats += other.repeats;
   tokens_in += other.tokens_in;
   tokens_out += other.tokens_out;
   money += other.money;

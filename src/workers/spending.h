@@ -44,13 +44,15 @@ struct Usage {
   std::int64_t retries = 0;
   std::int64_t failures = 0;  // calls that failed for good
   std::int64_t kept = 0;      // calls that need not be made: their results were kept
+  std::int64_t repeats = 0;   // that equal one made for the same work; while that is told apart
   std::int64_t tokens_in = 0, tokens_out = 0;
   Money money;
   double seconds = 0;  // that calls took, each by itself
 
   Usage& operator+=(const Usage& other);
   bool empty() const {
-    return calls + requests + failures + kept + tokens_in + tokens_out == 0 && money.is_zero();
+    return calls + requests + failures + kept + repeats + tokens_in + tokens_out == 0 &&
+           money.is_zero();
   }
 };
 
