@@ -80,11 +80,10 @@ PublishResult OperationLog::publish(const Operation& operation, const RowCounts&
 void OperationLog::fail(const Operation& operation, std::string_view state,
                         std::string_view message) {
   connection_.exec_cached(
-      fmt::format("UPDATE coppice.operations SET message = $4, asked = NULL, state = CASE "
+      std::string("UPDATE coppice.operations SET message = $4, state = CASE "
                   "WHEN asked = 'cancel' AND $3 = 'failed' THEN 'cancelled' ELSE $3 END, "
                   "ended_at = clock_timestamp() "
-                  "WHERE tree_id = $1 AND op_id = $2 AND state IN ({})",
-                  kOpenStates),
+                  "WHERE tree_id = $1 AND op_id = $2 AND state = 'running'"),
       {text_of(operation.tree_id), text_of(operation.op_id), std::string(state),
        cut_statement(message)});
 }
@@ -112,7 +111,14 @@ std::optional<WaitingOperation> OperationLog::take_up(std::int64_t tree_id, std:
 }
 
 int OperationLog::settle_abandoned() {
+  // Where several sessions work on one operation, another of them stands for it.
   const pg::Result settled = connection_.exec(
+      "UPDATE coppice.operations o SET backend_pid = w.backend_pid, "
+      "backend_start = w.backend_start FROM coppice.job_workers w "
+      "JOIN LATERAL pg_stat_get_activity(w.backend_pid) a ON a.backend_start = w.backend_start "
+      "WHERE o.state = 'running' AND o.tree_id = w.tree_id AND o.op_id = w.op_id AND NOT EXISTS ("
+      "SELECT 1 FROM pg_stat_get_activity(o.backend_pid) b WHERE b.backend_start = "
+      "o.backend_start); "
       "UPDATE coppice.operations o SET state = CASE asked WHEN 'pause' THEN 'paused' "
       "ELSE 'interrupted' END, ended_at = clock_timestamp(), "
       "message = 'the process that ran it ended' WHERE o.state = 'running' AND NOT EXISTS ("

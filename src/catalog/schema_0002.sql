@@ -338,6 +338,32 @@ CREATE INDEX operations_open ON coppice.operations (tree_id, op_id)
 ALTER TABLE coppice.operations
   ADD COLUMN asked text CHECK (asked IN ('pause', 'cancel')), ADD COLUMN asked_by text;
 
+-- Which rows of a fill a process computes: those behind (after_from, after_row) up to the end, in the
+-- order of (_from, _row). Whoever takes a claim over gives it another fence.
+CREATE TABLE coppice.fill_claims (
+  tree_id       bigint NOT NULL,
+  op_id         bigint NOT NULL,
+  claim_id      bigint GENERATED ALWAYS AS IDENTITY,
+  fence         bigint NOT NULL DEFAULT 1,
+  after_from    bigint NOT NULL,
+  after_row     bigint NOT NULL,
+  end_from      bigint NOT NULL,
+  end_row       bigint NOT NULL,
+  publishing    boolean NOT NULL,    -- no rows: the right to publish
+  backend_pid   integer NOT NULL,
+  backend_start timestamptz NOT NULL,
+  expires_at    timestamptz NOT NULL,
+  PRIMARY KEY (tree_id, op_id, claim_id)
+);
+-- The sessions that work on one operation together.
+CREATE TABLE coppice.job_workers (
+  tree_id       bigint NOT NULL,
+  op_id         bigint NOT NULL,
+  backend_pid   integer NOT NULL,
+  backend_start timestamptz NOT NULL,
+  PRIMARY KEY (tree_id, op_id, backend_pid, backend_start)
+);
+
 -- How far an operation was during the last half minute, a sample a second or so.
 ALTER TABLE coppice.operations
   ADD COLUMN sample_times timestamptz[], ADD COLUMN sample_rows bigint[];

@@ -103,6 +103,11 @@ int run_jobs_wait(Session& session) {
   return 0;
 }
 
+int run_jobs_work(Session& session) {
+  act_on_job(session, JobAction::kWork);
+  return 0;
+}
+
 int run_jobs_pause(Session& session) {
   act_on_job(session, JobAction::kPause);
   return 0;

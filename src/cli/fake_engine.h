@@ -131,7 +131,7 @@ class FakeEngine final : public Engine {
   void run_in_background(BackgroundCommand) override {}
   std::vector<JobToStart> jobs_to_start() override { return {}; }
   void job(JobAction action, const std::string& id, ResultSink& sink) override {
-    constexpr const char* kNames[] = {"show", "resume", "pause", "cancel", "discard"};
+    constexpr const char* kNames[] = {"show", "resume", "work", "pause", "cancel", "discard"};
     did(fmt::format("job {} {}", kNames[static_cast<int>(action)], id), sink);
   }
   void functions(ResultSink& sink) override { did("functions", sink); }

@@ -35,6 +35,7 @@ constexpr Entry kFunctions[] = {
     {"jobs list", run_jobs_list},
     {"jobs show", run_jobs_show},
     {"jobs resume", run_jobs_resume},
+    {"jobs work", run_jobs_work},
     {"jobs pause", run_jobs_pause},
     {"jobs cancel", run_jobs_cancel},
     {"jobs wait", run_jobs_wait},

@@ -54,6 +54,7 @@ int run_alter_column(Session& session);
 int run_jobs_list(Session& session);
 int run_jobs_show(Session& session);
 int run_jobs_resume(Session& session);
+int run_jobs_work(Session& session);
 int run_jobs_pause(Session& session);
 int run_jobs_cancel(Session& session);
 int run_jobs_wait(Session& session);

@@ -299,6 +299,15 @@ std::vector<Verb> computed_verbs() {
        .examples = {{"coppice jobs wait 12-5", ""},
                     {"coppice jobs wait \"$(coppice sql --background -f fill.sql)\" --timeout 600",
                      "start a job and wait for it"}}},
+      {.name = "jobs work",
+       .group = kComputed,
+       .summary = "Help another process with a fill until it is done",
+       .details =
+           "Each process claims rows and computes them; what one that ends has claimed passes "
+           "on to the others. Whoever is last publishes.",
+       .arguments = {job},
+       .examples = {{"coppice jobs work 12-5",
+                     "in as many terminals as there are cores to spare"}}},
       {.name = "jobs pause",
        .group = kComputed,
        .summary = "Stop an operation that runs, and keep what it has done",

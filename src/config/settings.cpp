@@ -170,6 +170,14 @@ constexpr Setting kSettings[] = {
     {.key = "budget.per_day",
      .type = SettingType::kMoney,
      .doc = "What they may cost on one day (UTC); not set: no limit."},
+    {.key = "jobs.lease_s",
+     .type = SettingType::kInteger,
+     .default_value = "15",
+     .doc =
+         "Seconds after which rows that a process has claimed go to another one, when it does not "
+         "answer; a process that has ended loses them at once.",
+     .minimum = 2,
+     .maximum = 3600},
     {.key = "retention.keep",
      .type = SettingType::kRetention,
      .doc = "What prune keeps where a table says nothing: a number of versions or an age; not set: "

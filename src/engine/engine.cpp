@@ -125,6 +125,8 @@ class HomeEngine final : public Engine {
         return engine::show_job(begin(), id, sink);
       case JobAction::kResume:
         return engine::resume_job(begin(), id, sink);
+      case JobAction::kWork:
+        return engine::work_on_job(begin(), id, sink);
       case JobAction::kPause:
         return engine::pause_job(begin(), id, sink);
       case JobAction::kCancel:

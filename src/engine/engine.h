@@ -36,7 +36,7 @@ using SqlParameters = std::map<std::string, std::string>;
 
 enum class InsertFormat { kCsv, kJsonl, kFolder };
 enum class LineageFormat { kText, kJson, kDot };
-enum class JobAction { kShow, kResume, kPause, kCancel, kDiscard };
+enum class JobAction { kShow, kResume, kWork, kPause, kCancel, kDiscard };
 
 struct InsertOptions {
   InsertFormat format = InsertFormat::kCsv;

@@ -13,6 +13,7 @@
 #include "engine/bound_expression.h"
 #include "engine/column_definition.h"
 #include "engine/fill_constraints.h"
+#include "engine/fill_publish.h"
 #include "engine/fill_ranges.h"
 #include "engine/job_watch.h"
 #include "engine/operation_end.h"
@@ -48,7 +49,7 @@ std::string kind_name(FillKind kind) {
 // The first transaction: hidden columns, trigger, and what a resume needs.
 struct BegunFill {
   std::vector<std::string> physical;
-  FillPosition position;
+  std::int64_t high_op = 0;  // operations above it compute the columns themselves
 };
 
 void refuse_second_fill(const TableInfo& table) {
@@ -114,7 +115,7 @@ BegunFill begin_fill(EngineContext& context, const FillRequest& request,
       begun.physical.push_back(column.physical);
     }
     // Operations drawn later run after this transaction, and compute the columns themselves.
-    begun.position.high_op = tree.integer(0, 0);
+    begun.high_op = tree.integer(0, 0);
     for (const std::string& ddl : catalog::compute_trigger(table)) context.main.exec(ddl);
     context.main.exec_cached(
         "UPDATE coppice.trees SET schema_version = schema_version + 1 WHERE tree_id = $1",
@@ -122,8 +123,9 @@ BegunFill begin_fill(EngineContext& context, const FillRequest& request,
     const json detail = {{"fill", static_cast<int>(request.kind)},
                          {"physical", begun.physical},
                          {"filled", 0},
-                         {"high_op", begun.position.high_op},
+                         {"high_op", begun.high_op},
                          {"after", {0, 0}},
+                         {"counted", 0},
                          {"constraints", constraints_json(request.constraints)}};
     context.main.exec_cached(
         "UPDATE coppice.operations SET detail = $3 WHERE tree_id = $1 AND op_id = $2",
@@ -134,200 +136,149 @@ BegunFill begin_fill(EngineContext& context, const FillRequest& request,
   return begun;
 }
 
-// Removes the hidden columns, whatever state their fill was in.
-void remove_hidden(EngineContext& context, const TableInfo& before) {
-  alter_in_transaction(context, [&] {
-    TableInfo table = before;
-    std::erase_if(table.columns, [](const ColumnInfo& column) { return column.filling; });
-    for (const std::string& ddl : catalog::compute_trigger(table)) context.main.exec(ddl);
-    for (const ColumnInfo& column : before.columns) {
-      if (!column.filling) continue;
-      context.main.exec(fmt::format("ALTER TABLE {} DROP COLUMN IF EXISTS {}", table.store_table(),
-                                    column.physical));
-    }
-    context.main.exec_cached(
-        "DELETE FROM coppice.columns WHERE table_id = $1 AND state = 'filling'",
-        {std::to_string(table.table_id)});
-    context.main.exec_cached(
-        "UPDATE coppice.trees SET schema_version = schema_version + 1 WHERE tree_id = $1",
-        {std::to_string(table.tree_id)});
-  });
+// What is to be done, as the operation keeps it.
+struct FillWork {
+  FillKind kind = FillKind::kAddColumn;
+  std::vector<std::string> physical;
+  std::vector<ConstraintDraft> constraints;
+  std::int64_t high_op = 0;
+};
+
+FillWork read_work(const json& detail) {
+  return {static_cast<FillKind>(detail.at("fill").get<int>()), detail.at("physical"),
+          constraints_of(detail), detail.at("high_op")};
+}
+
+// Another process has ended the operation, and said how.
+class EndedElsewhere : public Error {
+ public:
+  using Error::Error;
+};
+
+// The version that another process has published; throws how it ended otherwise.
+std::int64_t outcome_of(EngineContext& context, const Operation& operation) {
   context.forget_catalog();
+  const pg::Result row = context.main.exec_cached(
+      "SELECT state, version, coalesce(message, '') FROM coppice.operations "
+      "WHERE tree_id = $1 AND op_id = $2",
+      {std::to_string(operation.tree_id), std::to_string(operation.op_id)});
+  const std::string state(row.rows() > 0 ? row.text(0, 0) : "discarded");
+  if (state == "published") return row.integer(0, 1);
+  const ErrorCode code = state == "paused"        ? ErrorCode::kPaused
+                         : state == "failed"      ? ErrorCode::kComputation
+                         : state == "interrupted" ? ErrorCode::kInterrupted
+                                                  : ErrorCode::kCancelled;
+  throw EndedElsewhere(
+      code, fmt::format("job {} was ended by another process as {}: {}", operation.text(), state,
+                        row.rows() > 0 ? row.text(0, 2) : "the table was dropped"));
 }
 
-// The column as it will be once published.
-ColumnInfo published_form(const ColumnInfo& filling, FillKind kind, const ColumnInfo* replaced) {
-  ColumnInfo column = filling;
-  column.filling = false;
-  if (replaced != nullptr) column.position = replaced->position;
-  if (kind == FillKind::kAddDefault) column.expression.reset();
-  if (kind == FillKind::kChangeType) {
-    column.expression.reset();
-    column.not_null = replaced->not_null;
-    column.default_sql = replaced->default_sql;
-    column.identity = replaced->identity;
-    column.sequence = replaced->sequence;
-  }
-  return column;
+bool still_runs(EngineContext& context, const Operation& operation) {
+  return context.main
+             .exec_cached(
+                 "SELECT 1 FROM coppice.operations "
+                 "WHERE tree_id = $1 AND op_id = $2 AND state = 'running'",
+                 {std::to_string(operation.tree_id), std::to_string(operation.op_id)})
+             .rows() > 0;
 }
 
-void move_constraints(EngineContext& context, const TableInfo& before, const TableInfo& now,
-                      const ColumnInfo& column, const ColumnInfo& replaced) {
-  if (replaced.not_null) context.main.exec(catalog::drop_not_null(before, replaced));
-  for (const catalog::ConstraintInfo& constraint : now.constraints) {
-    const auto& ids = constraint.columns;
-    if (std::count(ids.begin(), ids.end(), column.id) == 0) continue;
-    context.main.exec(catalog::drop_constraint(before, constraint));
-    context.main.exec(catalog::add_constraint(now, constraint));
-  }
-  if (column.sequence) {
-    context.main.exec(
-        fmt::format("ALTER TABLE {0} ALTER {1} SET DEFAULT nextval('{2}'), "
-                    "ALTER {3} DROP DEFAULT",
-                    now.store_table(), column.physical, *column.sequence, replaced.physical));
-    context.main.exec(fmt::format("ALTER SEQUENCE {} OWNED BY {}.{}", *column.sequence,
-                                  now.store_table(), column.physical));
-  } else if (column.default_sql) {
-    context.main.exec(
-        fmt::format("ALTER TABLE {0} ALTER {1} SET DEFAULT {2}, ALTER {3} DROP DEFAULT",
-                    now.store_table(), column.physical, *column.default_sql, replaced.physical));
-  }
-}
-
-// An index over the old physical column is made over the new one.
-void move_indexes(EngineContext& context, const TableInfo& before, const ColumnInfo& column,
-                  const ColumnInfo& replaced) {
-  for (const catalog::IndexInfo& index : before.indexes) {
-    const auto& ids = index.columns;
-    if (std::count(ids.begin(), ids.end(), column.id) == 0) continue;
-    const pg::Result old = context.main.exec_params(
-        "SELECT regexp_replace(pg_get_indexdef(to_regclass($1)), '\\m' || $2 || '\\M', $3, 'g')",
-        {"coppice_store." + index.store_name, replaced.physical, column.physical});
-    if (old.is_null(0, 0)) continue;
-    context.main.exec("DROP INDEX coppice_store." + index.store_name);
-    context.main.exec(std::string(old.text(0, 0)));
-  }
-}
-
-// How a row version that was gone by now would have got its cell: for a revert to it.
-void keep_conversion(EngineContext& context, const TableInfo& before, const ColumnInfo& filling) {
-  context.main.exec_cached(
-      "INSERT INTO coppice.conversions (table_id, physical, expression) VALUES ($1, $2, $3)",
-      {std::to_string(before.table_id), filling.physical,
-       catalog::in_store_names(before, *filling.expression)});
-}
-
-// One hidden column takes its place in `now`.
-void publish_column(EngineContext& context, const TableInfo& before, TableInfo& now, FillKind kind,
-                    const ColumnInfo& filling, std::int64_t version) {
-  const ColumnInfo* replaced = before.column_by_id(filling.id);
-  const ColumnInfo column = published_form(filling, kind, replaced);
-  std::erase_if(now.columns, [&](const ColumnInfo& c) {
-    return c.physical == filling.physical ||
-           (replaced != nullptr && c.physical == replaced->physical);
-  });
-  const auto place = std::find_if(now.columns.begin(), now.columns.end(), [&](const auto& other) {
-    return other.position > column.position;
-  });
-  now.columns.insert(place, column);
-  context.main.exec_cached("DELETE FROM coppice.columns WHERE table_id = $1 AND physical = $2",
-                           {std::to_string(now.table_id), column.physical});
-  context.main.exec_cached(
-      "UPDATE coppice.columns SET to_version = $3 "
-      "WHERE table_id = $1 AND column_id = $2 AND to_version IS NULL",
-      {std::to_string(now.table_id), std::to_string(column.id), std::to_string(version)});
-  keep_column(context, now, column, version, "live");
-  if (kind == FillKind::kChangeType || kind == FillKind::kAddDefault) {
-    keep_conversion(context, before, filling);
-  }
-  if (kind == FillKind::kAddDefault && column.sequence) {
-    use_sequence(context, now, column);
-  } else if (kind == FillKind::kAddDefault) {
-    context.main.exec(fmt::format("ALTER TABLE {} ALTER {} SET DEFAULT {}", now.store_table(),
-                                  column.physical, *column.default_sql));
-  }
-  if (replaced != nullptr) {
-    move_constraints(context, before, now, column, *replaced);
-    move_indexes(context, before, column, *replaced);
-  }
-  if (column.not_null) context.main.exec(catalog::add_not_null(now, column));
-}
-
-// The last transaction: names map to the new physical columns from this version on.
-std::int64_t publish_fill(EngineContext& context, Operation operation, FillKind kind,
-                          const std::vector<ConstraintDraft>& constraints, std::int64_t errors) {
-  std::optional<std::int64_t> version;
-  alter_in_transaction(context, [&] {
-    const pg::Result tree = context.main.exec_cached(
-        "SELECT version, schema_version FROM coppice.trees WHERE tree_id = $1 FOR UPDATE",
-        {std::to_string(operation.tree_id)});
-    operation.seen_version = tree.integer(0, 0);
-    operation.schema_version = tree.integer(0, 1);
-    context.forget_catalog();
-    const TablePointer before = context.catalog.table_by_id(operation.table_id);
-    TableInfo now = *before;
-    for (const ColumnInfo& column : before->columns) {
-      if (!column.filling) continue;
-      publish_column(context, *before, now, kind, column, operation.seen_version + 1);
-    }
-    for (const ConstraintDraft& constraint : constraints) add_constraint(context, now, constraint);
-    follow_with_views(context, *before, now);
-    catalog::RowCounts counts;
-    counts.errors = errors;
-    version = context.log.publish(operation, counts, false, true).version;
-  });
-  context.forget_catalog();
-  return *version;
-}
-
-// Fills column after column; `filled` of them are done already.
-std::int64_t finish_fill(EngineContext& context, const Operation& operation, FillKind kind,
-                         const std::vector<ConstraintDraft>& constraints,
-                         const std::vector<std::string>& physical, std::size_t filled,
-                         FillPosition position, ResultSink& sink) {
+// Computes ranges of column after column, as long as there are any; then whoever is first
+// publishes.
+std::int64_t share_fill(EngineContext& context, const Operation& operation, const FillWork& work,
+                        ResultSink& sink) {
   const TablePointer table = context.catalog.table_by_id(operation.table_id);
-  const TableInfo names = kind == FillKind::kChangeType ? *table : catalog::with_fills(*table);
-  std::int64_t errors = 0;
-  for (std::size_t i = filled; i < physical.size(); ++i) {
+  if (table == nullptr) throw FillIsOver();
+  const TableInfo names = work.kind == FillKind::kChangeType ? *table : catalog::with_fills(*table);
+  FillClaims claims(context, operation);
+  for (std::size_t i = 0; i < work.physical.size(); ++i) {
     const auto column = std::find_if(names.columns.begin(), names.columns.end(),
-                                     [&](const auto& c) { return c.physical == physical[i]; });
-    COPPICE_ASSERT(column != names.columns.end());
-    errors += fill_ranges(context, operation, names, *column, position, sink);
-    position.after_from = 0;
-    position.after_row = 0;
-    context.main.exec_cached(
-        "UPDATE coppice.operations SET detail = detail || jsonb_build_object('filled', $3::int, "
-        "'after', jsonb_build_array(0, 0)) WHERE tree_id = $1 AND op_id = $2",
-        {std::to_string(operation.tree_id), std::to_string(operation.op_id),
-         std::to_string(i + 1)});
+                                     [&](const auto& c) { return c.physical == work.physical[i]; });
+    if (column == names.columns.end()) throw FillIsOver();
+    fill_ranges(context, operation, names, *column, static_cast<int>(i), work.high_op, claims,
+                sink);
   }
-  reach_crash_point("fill.before_publish");
-  return publish_fill(context, operation, kind, constraints, errors);
+  for (;;) {
+    const auto right = claims.publishing();
+    if (!right) return outcome_of(context, operation);
+    reach_crash_point("fill.before_publish");
+    try {
+      return publish_fill(context, operation, work.kind, work.constraints, claims, *right);
+    } catch (const FillIsOver&) {  // too slow: somebody else publishes, or has
+    }
+  }
 }
 
-// Goes on with a fill that this process has taken up.
-std::int64_t go_on(EngineContext& context, const catalog::WaitingOperation& taken,
+std::int64_t finish_fill(EngineContext& context, const Operation& operation, const FillWork& work,
+                         ResultSink& sink) {
+  try {
+    return share_fill(context, operation, work, sink);
+  } catch (const FillIsOver&) {
+    return outcome_of(context, operation);
+  } catch (const pg::ServerError&) {
+    // The column was taken away while it was written to.
+    if (!context.main.is_alive() || still_runs(context, operation)) throw;
+    return outcome_of(context, operation);
+  }
+}
+
+// Of several processes one leaves: the others go on. False: there are none.
+bool leave_to_others(EngineContext& context, const Operation& operation) {
+  return context.main
+             .exec_cached(
+                 "UPDATE coppice.operations o SET backend_pid = w.backend_pid, "
+                 "backend_start = w.backend_start FROM (SELECT w.backend_pid, w.backend_start "
+                 "FROM coppice.job_workers w JOIN LATERAL pg_stat_get_activity(w.backend_pid) a "
+                 "ON a.backend_start = w.backend_start WHERE w.tree_id = $1 AND w.op_id = $2 "
+                 "AND w.backend_pid <> pg_backend_pid() LIMIT 1) w "
+                 "WHERE o.tree_id = $1 AND o.op_id = $2 AND o.state = 'running'",
+                 {std::to_string(operation.tree_id), std::to_string(operation.op_id)})
+             .affected_rows() > 0;
+}
+
+// What stays of a fill that did not reach its version here. Throws.
+[[noreturn]] void end_fill(EngineContext& context, const Operation& operation, const Error& error,
+                           const Error& told) {
+  if (error.code() == ErrorCode::kInterrupted && leave_to_others(context, operation)) {
+    throw Error(
+        error.code(), error.message(),
+        fmt::format("other processes go on with job {0}: coppice jobs show {0}", operation.text()));
+  }
+  if (keeps_work(error)) leave_waiting(context, operation, error, true);
+  const TablePointer table = context.catalog.table_by_id(operation.table_id);
+  if (table != nullptr) {
+    remove_hidden(context, *table, operation, [&] {
+      if (!still_runs(context, operation)) outcome_of(context, operation);  // throws, or is odd
+      context.log.fail(operation, end_state(error), told.message());
+    });
+  }
+  throw told;
+}
+
+// Goes on with a fill that runs, as this process's or beside others.
+std::int64_t go_on(EngineContext& context, const Operation& operation, const std::string& detail,
                    ResultSink& sink) {
-  const Operation& operation = taken.operation;
-  const json detail = json::parse(taken.detail);
-  FillPosition position;
-  position.high_op = detail["high_op"];
-  position.after_from = detail["after"][0];
-  position.after_row = detail["after"][1];
   JobWatch watch(context, operation, true);
   try {
-    return finish_fill(context, operation, static_cast<FillKind>(detail["fill"].get<int>()),
-                       constraints_of(detail), detail["physical"], detail["filled"], position,
-                       sink);
+    return finish_fill(context, operation, read_work(json::parse(detail)), sink);
+  } catch (const EndedElsewhere&) {
+    throw;
   } catch (const Error& caught) {
     context.forget_catalog();
     if (!context.main.is_alive()) throw;
     const Error error = watch.explain(caught);
-    if (keeps_work(error)) leave_waiting(context, operation, error, true);
-    remove_hidden(context, *context.catalog.table_by_id(operation.table_id));
-    context.log.fail(operation, end_state(error), error.message());
-    throw error;
+    end_fill(context, operation, error, error);
   }
+}
+
+// One that this process has taken up: its rows are counted anew.
+std::int64_t go_on(EngineContext& context, const catalog::WaitingOperation& taken,
+                   ResultSink& sink) {
+  const Operation& operation = taken.operation;
+  context.main.exec_cached(
+      "UPDATE coppice.operations SET detail = detail || "
+      "jsonb_build_object('counted', detail->'filled') WHERE tree_id = $1 AND op_id = $2",
+      {std::to_string(operation.tree_id), std::to_string(operation.op_id)});
+  return go_on(context, operation, taken.detail, sink);
 }
 
 }  // namespace
@@ -345,20 +296,21 @@ std::int64_t fill_column(EngineContext& context, const FillRequest& request, Res
     const BegunFill begun = begin_fill(context, request, operation);
     begun_filling = true;
     watch.allow_pause();
-    return finish_fill(context, operation, request.kind, request.constraints, begun.physical, 0,
-                       begun.position, sink);
+    return finish_fill(context, operation,
+                       {request.kind, begun.physical, request.constraints, begun.high_op}, sink);
+  } catch (const EndedElsewhere&) {
+    throw;
   } catch (const Error& caught) {
     context.forget_catalog();
     if (!context.main.is_alive()) throw;
     const Error error = watch.explain(caught);
-    if (keeps_work(error) && begun_filling) leave_waiting(context, operation, error, true);
     // With the hidden columns, for errors about them.
     const TablePointer hidden = context.catalog.table_by_id(operation.table_id);
-    if (begun_filling) remove_hidden(context, *hidden);
     const auto* server_error = dynamic_cast<const pg::ServerError*>(&caught);
-    const Error told = server_error != nullptr && error.code() != ErrorCode::kCancelled
-                           ? ddl_error(*server_error, *hidden, request.source)
-                           : error;
+    const bool is_ddl = server_error != nullptr && hidden != nullptr &&
+                        error.code() != ErrorCode::kCancelled && !keeps_work(error);
+    const Error told = is_ddl ? ddl_error(*server_error, *hidden, request.source) : error;
+    if (begun_filling) end_fill(context, operation, error, told);
     context.log.fail(operation, end_state(error), told.message());
     throw told;
   }
@@ -394,13 +346,30 @@ void resume_fill(EngineContext& context, std::int64_t tree_id, std::int64_t op_i
   sink.done("RESUME", go_on(context, *taken, sink));
 }
 
+void join_fill(EngineContext& context, std::int64_t tree_id, std::int64_t op_id, ResultSink& sink) {
+  const pg::Result row = context.main.exec_cached(
+      "SELECT table_id, detail FROM coppice.operations "
+      "WHERE tree_id = $1 AND op_id = $2 AND state = 'running' AND detail ? 'fill'",
+      {std::to_string(tree_id), std::to_string(op_id)});
+  if (row.rows() == 0) throw Error(ErrorCode::kConflict, "the fill ended at this moment");
+  Operation operation;
+  operation.tree_id = tree_id;
+  operation.op_id = op_id;
+  operation.table_id = row.integer(0, 0);
+  sink.done("WORK", go_on(context, operation, std::string(row.text(0, 1)), sink));
+}
+
 void discard_fill(EngineContext& context, std::int64_t tree_id, std::int64_t op_id) {
   const pg::Result row = context.main.exec_cached(
       "SELECT table_id FROM coppice.operations "
       "WHERE tree_id = $1 AND op_id = $2",
       {std::to_string(tree_id), std::to_string(op_id)});
-  const TablePointer table = context.catalog.table_by_id(row.integer(0, 0));
-  if (table != nullptr) remove_hidden(context, *table);
+  Operation operation;
+  operation.tree_id = tree_id;
+  operation.op_id = op_id;
+  operation.table_id = row.integer(0, 0);
+  const TablePointer table = context.catalog.table_by_id(operation.table_id);
+  if (table != nullptr) remove_hidden(context, *table, operation);
 }
 
 }  // namespace coppice::engine

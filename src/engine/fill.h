@@ -1,10 +1,11 @@
 // Fills: giving existing rows the value of a new physical column, without blocking anybody.
 //
 // Model    begin_fill() adds the hidden column: from then on every operation computes it for the
-//          rows it writes. run_fill() computes it for the rows that were there, range by range of
-//          at most 10,000, each range a short transaction that also keeps the progress; then the
-//          column is published. A killed fill is taken up by resume_fills() where it stopped; one
-//          that was paused waits for resume_fill().
+//          rows it writes. Ranges of at most 10,000 rows that were there are computed, each in a
+//          short transaction that also keeps the progress, by one process or several
+//          (engine/fill_claims.h); then the column is published, by whoever is first. A killed fill
+//          is taken up by resume_fills() where it stopped; one that was paused waits for
+//          resume_fill().
 // Errors   kComputation names row, column and cause: the hidden column is then removed again.
 #pragma once
 
@@ -40,6 +41,8 @@ int resume_fills(EngineContext& context, ResultSink& sink);
 // Takes up one, also one that was paused.
 void resume_fill(EngineContext& context, std::int64_t tree_id, std::int64_t op_id,
                  ResultSink& sink);
+// Computes rows of a fill that another process runs, until it is published.
+void join_fill(EngineContext& context, std::int64_t tree_id, std::int64_t op_id, ResultSink& sink);
 // Removes the hidden column of a fill that waits.
 void discard_fill(EngineContext& context, std::int64_t tree_id, std::int64_t op_id);
 

@@ -26,31 +26,27 @@ constexpr int kRowsPerBatch = 512;  // of engine functions: what a kill may cost
 class Filler {
  public:
   Filler(EngineContext& context, const Operation& operation, const TableInfo& table,
-         const ColumnInfo& column, FillPosition position, ResultSink& sink)
+         const ColumnInfo& column, int number, std::int64_t high_op, FillClaims& claims,
+         ResultSink& sink)
       : context_(context),
         operation_(operation),
         table_(table),
         column_(column),
-        position_(position),
+        claims_(claims),
+        wanted_{number, table.store_table(), high_op,
+                column.uses_engine ? kRowsPerBatch : kRowsPerRange},
         progress_(context, operation, fmt::format("filling {}.{}", table.user_name(), column.name),
                   sink) {}
 
-  std::int64_t run() {
-    count_rows();
+  void run() {
     if (column_.uses_engine) {
       fill_by_engine();
     } else {
       fill_by_sql();
     }
-    return errors_;
   }
 
  private:
-  struct Bound {
-    std::int64_t from = 0;
-    std::int64_t row = 0;
-  };
-
   // A transaction for a range that is walked by the index on (_from, _row). The planner's
   // statistics are of before the table was loaded: it would read all of some index for each range.
   // No partial index of current rows serves _to >= the maximum.
@@ -58,78 +54,46 @@ class Filler {
     context_.main.exec("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off");
   }
 
-  std::string rows_to_do() const {
-    return fmt::format("_to >= {} AND (_from, _row) > ({}, {}) AND _from <= {}",
-                       catalog::kCurrentText, position_.after_from, position_.after_row,
-                       position_.high_op);
+  void begin_range(const FillClaim& claim) {
+    after_ = claim.after;
+    context_.check_stop();
   }
 
-  void count_rows() {
-    progress_.found(context_.main
-                        .exec(fmt::format("SELECT count(*) FROM {} WHERE {}", table_.store_table(),
-                                          rows_to_do()))
-                        .integer(0, 0));
-  }
-
-  // The progress is kept in the transaction that stores the range.
-  void advance(const Bound& bound, std::int64_t rows) {
-    context_.main.exec_cached(
-        "UPDATE coppice.operations SET "
-        "detail = jsonb_set(detail, '{after}', jsonb_build_array($3::bigint, $4::bigint)) "
-        "WHERE tree_id = $1 AND op_id = $2",
-        {std::to_string(operation_.tree_id), std::to_string(operation_.op_id),
-         std::to_string(bound.from), std::to_string(bound.row)});
-    progress_.done(rows);
-  }
-
-  void finish_range(const Bound& bound) {
-    position_.after_from = bound.from;
-    position_.after_row = bound.row;
+  void finish_range() {
     progress_.tell();
     reach_crash_point("fill.range_stored");
     context_.check_stop();
   }
 
-  // rows_to_do() up to a row. Within one operation it is said column by column: the server goes on
-  // to the end of the index behind an upper bound of (_from, _row).
-  std::string rows_up_to(const Bound& end) const {
-    if (end.from != position_.after_from) {
-      return fmt::format("{0} AND (_from, _row) <= ({1}, {2}) AND _from <= {1}", rows_to_do(),
-                         end.from, end.row);
+  // The rows behind after_, up to one. Within one operation it is said column by column: the server
+  // goes on to the end of the index behind an upper bound of (_from, _row).
+  std::string rows_up_to(const RowPlace& end) const {
+    if (end.from != after_.from) {
+      return fmt::format("{0} AND (_from, _row) <= ({1}, {2}) AND _from <= {1}",
+                         rows_behind(after_, wanted_.high_op), end.from, end.row);
     }
     return fmt::format("_to >= {} AND _from = {} AND _row > {} AND _row <= {}",
-                       catalog::kCurrentText, end.from, position_.after_row, end.row);
-  }
-
-  // The last row of the next range of `rows` rows; nullopt when there are no rows left.
-  std::optional<Bound> range_end(int rows) {
-    const pg::Result range = context_.main.exec(
-        fmt::format("SELECT _from, _row FROM (SELECT _from, _row FROM {} WHERE {} "
-                    "ORDER BY _from, _row LIMIT {}) r ORDER BY _from DESC, _row DESC LIMIT 1",
-                    table_.store_table(), rows_to_do(), rows));
-    if (range.rows() == 0) return std::nullopt;
-    return Bound{range.integer(0, 0), range.integer(0, 1)};
+                       catalog::kCurrentText, end.from, after_.row, end.row);
   }
 
   void fill_by_sql() {
     const BoundExpression bound = bind_column_expression(context_, table_, column_);
-    for (;;) {
+    while (const auto claim = claims_.next(wanted_)) {
+      begin_range(*claim);
       pg::Transaction transaction(context_.main);
       walk_by_index();
       // A range that a crash of the server takes back is computed again; publishing waits for all.
       context_.main.exec("SET LOCAL synchronous_commit = off");
-      const std::optional<Bound> end = range_end(kRowsPerRange);
-      if (!end) return;
       reach_crash_point("fill.range_computed");
-      const std::int64_t rows = fill_range(bound.store_sql, *end);
-      advance(*end, rows);
+      if (!claims_.finish(*claim)) continue;
+      progress_.done(fill_range(bound.store_sql, claim->end));
       transaction.commit();
-      finish_range(*end);
+      finish_range();
     }
   }
 
   // One statement for the range; when a row fails, halves of it, down to that row.
-  std::int64_t fill_range(const std::string& expression, const Bound& end) {
+  std::int64_t fill_range(const std::string& expression, const RowPlace& end) {
     const std::string condition = rows_up_to(end);
     pg::Savepoint savepoint(context_.main);
     try {
@@ -156,14 +120,13 @@ class Filler {
       return 1;
     }
     const int middle = rows.rows() / 2 - 1;
-    const Bound half{rows.integer(middle, 0), rows.integer(middle, 1)};
-    const Bound end{rows.integer(rows.rows() - 1, 0), rows.integer(rows.rows() - 1, 1)};
-    const FillPosition kept = position_;
+    const RowPlace half{rows.integer(middle, 0), rows.integer(middle, 1)};
+    const RowPlace end{rows.integer(rows.rows() - 1, 0), rows.integer(rows.rows() - 1, 1)};
+    const RowPlace kept = after_;
     std::int64_t done = fill_range(expression, half);
-    position_.after_from = half.from;
-    position_.after_row = half.row;
+    after_ = half;
     done += fill_range(expression, end);
-    position_ = kept;
+    after_ = kept;
     return done;
   }
 
@@ -191,7 +154,6 @@ class Filler {
         "SELECT coppice.note_cell_error($1, $2, $3, $4, $5, $6)",
         {std::to_string(table_.table_id), std::to_string(column_.id), std::to_string(row),
          std::to_string(operation_.op_id), type, message});
-    ++errors_;
   }
 
   void fill_by_engine() {
@@ -210,16 +172,15 @@ class Filler {
     }
     const std::string fields =
         fmt::format("_from, _row{}, {}", naming, rounds[0].plan.select_list());
-    for (;;) {
-      const pg::Result rows =
-          next_rows(fmt::format("SELECT {} FROM {} WHERE {} ORDER BY _from, _row LIMIT {}", fields,
-                                from, rows_to_do(), kRowsPerBatch));
-      if (rows.rows() == 0) return;
-      store_batch(rows, compute_batch(rows, rounds[0]));
+    while (const auto claim = claims_.next(wanted_)) {
+      begin_range(*claim);
+      const pg::Result rows = read_rows(fmt::format(
+          "SELECT {} FROM {} WHERE {} ORDER BY _from, _row", fields, from, rows_up_to(claim->end)));
+      store_batch(*claim, rows, compute_batch(rows, rounds[0]));
     }
   }
 
-  pg::Result next_rows(const std::string& query) {
+  pg::Result read_rows(const std::string& query) {
     pg::Transaction transaction(context_.main);
     walk_by_index();
     pg::Result rows = context_.main.exec(query);
@@ -237,14 +198,28 @@ class Filler {
     });
   }
 
-  void store_batch(const pg::Result& rows, const ComputedBatch& computed) {
+  void store_batch(const FillClaim& claim, const pg::Result& rows, const ComputedBatch& computed) {
     reach_crash_point("fill.range_computed");
     std::vector<std::int64_t> froms, ids;
     for (int row = 0; row < static_cast<int>(computed.row_count); ++row) {
       froms.push_back(rows.integer(row, 0));
       ids.push_back(rows.integer(row, 1));
     }
+    if (computed.paused && froms.empty()) throw Error(*computed.paused);
     pg::Transaction transaction(context_.main);
+    walk_by_index();
+    const bool ours = computed.paused ? claims_.shorten(claim, {froms.back(), ids.back()})
+                                      : claims_.finish(claim);
+    if (!ours) return;  // it took too long, and somebody else computes these rows
+    if (!froms.empty()) store_cells(froms, ids, computed);
+    progress_.done(static_cast<std::int64_t>(froms.size()));
+    transaction.commit();
+    finish_range();
+    if (computed.paused) throw Error(*computed.paused);
+  }
+
+  void store_cells(const std::vector<std::int64_t>& froms, const std::vector<std::int64_t>& ids,
+                   const ComputedBatch& computed) {
     context_.main.exec_params(
         fmt::format("UPDATE {} t SET {} = v.x::{} FROM unnest($1::bigint[], $2::bigint[], "
                     "$3::text[]) AS v(f, r, x) WHERE t._from = v.f AND t._row = v.r AND t._to = {}",
@@ -254,29 +229,26 @@ class Filler {
     for (const FailedCell& failed : computed.failures) {
       note_error(ids[failed.row], failed.failure.type, failed.failure.message);
     }
-    const Bound end{froms.back(), ids.back()};
-    advance(end, static_cast<std::int64_t>(computed.row_count));
-    transaction.commit();
-    finish_range(end);
-    if (computed.paused) throw Error(*computed.paused);
   }
 
   EngineContext& context_;
   const Operation& operation_;
   const TableInfo& table_;
   const ColumnInfo& column_;
-  FillPosition position_;
+  FillClaims& claims_;
+  const FillClaims::Column wanted_;
+  RowPlace after_;  // of the range
   JobProgress progress_;
-  std::int64_t errors_ = 0;
 };
 
 }  // namespace
 
-std::int64_t fill_ranges(EngineContext& context, const Operation& operation, const TableInfo& table,
-                         const ColumnInfo& column, FillPosition position, ResultSink& sink) {
+void fill_ranges(EngineContext& context, const Operation& operation, const TableInfo& table,
+                 const ColumnInfo& column, int number, std::int64_t high_op, FillClaims& claims,
+                 ResultSink& sink) {
   const WritingScope scope(context, operation);
   const SpendingScope spending(context.spending(), operation.text());
-  return Filler(context, operation, table, column, position, sink).run();
+  Filler(context, operation, table, column, number, high_op, claims, sink).run();
 }
 
 }  // namespace coppice::engine

@@ -2,22 +2,16 @@
 #pragma once
 
 #include "engine/context.h"
+#include "engine/fill_claims.h"
 
 namespace coppice::engine {
 
-// Rows are walked in the order of (_from, _row); those after `after_*` are still to be done, up
-// to the operations that were drawn when the hidden column was added.
-struct FillPosition {
-  std::int64_t high_op = 0;
-  std::int64_t after_from = 0;
-  std::int64_t after_row = 0;
-};
-
 inline constexpr int kRowsPerRange = 10'000;
 
-// Returns the number of cells that failed (on_error 'ignore').
-std::int64_t fill_ranges(EngineContext& context, const catalog::Operation& operation,
-                         const catalog::TableInfo& table, const catalog::ColumnInfo& column,
-                         FillPosition position, ResultSink& sink);
+// Computes ranges of column `number` of the fill until all are done, by whichever process. Rows of
+// operations above `high_op` have their cells. Throws FillIsOver.
+void fill_ranges(EngineContext& context, const catalog::Operation& operation,
+                 const catalog::TableInfo& table, const catalog::ColumnInfo& column, int number,
+                 std::int64_t high_op, FillClaims& claims, ResultSink& sink);
 
 }  // namespace coppice::engine

@@ -6,6 +6,8 @@
 #include <optional>
 #include <utility>
 
+#include "engine/fill_claims.h"
+
 namespace coppice::engine {
 namespace {
 
@@ -16,6 +18,8 @@ constexpr std::chrono::milliseconds kLookEvery{500};
 JobWatch::JobWatch(EngineContext& context, const catalog::Operation& operation, bool may_pause)
     : context_(context),
       operation_(operation),
+      session_(context.main.backend_pid()),
+      lease_(std::to_string(lease_length(context.config).count())),
       may_pause_(may_pause),
       thread_([this](const std::stop_token& ended) { run(ended); }) {
   if (may_pause) allow_pause();
@@ -48,6 +52,17 @@ void JobWatch::run(const std::stop_token& ended) {
 }
 
 void JobWatch::look(pg::Connection& session) {
+  if (looks_++ % 2 == 0) {
+    // A range that is just being stored is locked, and needs no lease.
+    session.exec_cached(
+        "UPDATE coppice.fill_claims c SET expires_at = clock_timestamp() + "
+        "make_interval(secs => $4::float8) FROM (SELECT k.claim_id FROM coppice.fill_claims k "
+        "WHERE k.tree_id = $1 AND k.op_id = $2 AND k.backend_pid = $3::int "
+        "AND k.expires_at > '-infinity' FOR UPDATE SKIP LOCKED) own "
+        "WHERE c.tree_id = $1 AND c.op_id = $2 AND c.claim_id = own.claim_id",
+        {std::to_string(operation_.tree_id), std::to_string(operation_.op_id),
+         std::to_string(session_), lease_});
+  }
   const pg::Result asked = session.exec_cached(
       "SELECT asked FROM coppice.operations "
       "WHERE tree_id = $1 AND op_id = $2 AND state = 'running' AND asked IS NOT NULL",

@@ -3,7 +3,8 @@
 // Model    A thread with a session of its own looks twice a second. When something is asked for it
 //          stops the engine as Ctrl-C would, so that calls in flight end, too; explain() then says
 //          that it was not Ctrl-C. A pause waits until it is allowed: until then the operation has
-//          nothing to go on with. A short operation ends before the thread has connected.
+//          nothing to go on with. It also prolongs the leases of what the session has claimed
+//          (engine/fill_claims.h). A short operation ends before the thread has connected.
 // Threads  The object belongs to the thread that runs the operation.
 #pragma once
 
@@ -36,6 +37,9 @@ class JobWatch {
 
   EngineContext& context_;
   const catalog::Operation operation_;
+  const int session_;        // that computes
+  const std::string lease_;  // seconds
+  int looks_ = 0;
   std::atomic<bool> may_pause_;
   std::atomic<bool> stopped_ = false;  // the engine, by this watch
   std::mutex mutex_;

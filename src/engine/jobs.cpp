@@ -36,7 +36,9 @@ void refuse_running(const Job& job, const std::string& text) {
   if (!job.runs()) return;
   throw Error(
       ErrorCode::kRefused, fmt::format("job {} is running", text),
-      fmt::format("wait for it, or: coppice jobs pause {0}, coppice jobs cancel {0}", text));
+      fmt::format("wait for it: coppice jobs wait {0}; if it is a fill, coppice jobs work {0} "
+                  "helps",
+                  text));
 }
 
 void drop_stage(EngineContext& context, const Job& job) {
@@ -96,12 +98,32 @@ void show_job(EngineContext& context, const std::string& id, ResultSink& sink) {
           "nullif(o.progress_total, 0) AS rows_total, {}, {}, trim_scale(o.budget) AS budget, "
           "o.version, o.rows_inserted, "
           "o.rows_updated, o.rows_deleted, o.error_count AS errors, "
-          "CASE WHEN o.state = 'running' THEN o.backend_pid END AS session, {}, o.statement, "
+          "CASE WHEN o.state = 'running' THEN greatest(1, (SELECT count(*) "
+          "FROM coppice.job_workers w JOIN LATERAL pg_stat_get_activity(w.backend_pid) a "
+          "ON a.backend_start = w.backend_start "
+          "WHERE w.tree_id = o.tree_id AND w.op_id = o.op_id)) END "
+          "AS processes, CASE WHEN o.state = 'running' THEN o.backend_pid END AS session, {}, "
+          "o.statement, "
           "o.background IS NOT NULL AS background, $3::text AS log "
           "FROM coppice.operations o WHERE o.tree_id = $1 AND o.op_id = $2",
           kPace, kSpent, kMessage),
       {std::to_string(job.id.tree), std::to_string(job.id.operation), log_tail(context, id)});
   emit_result(context, row, sink);
+}
+
+void work_on_job(EngineContext& context, const std::string& id, ResultSink& sink) {
+  const Job job = find_job(context, id);
+  if (job.waits()) {
+    throw Error(ErrorCode::kRefused, fmt::format("job {} is {}: nobody works on it", id, job.state),
+                fmt::format("coppice jobs resume {} goes on with it", id));
+  }
+  if (!job.runs()) throw_job_is_over(job, id, ": there is nothing to do");
+  if (!job.is_fill) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("job {} ({}) is no fill: one process runs it", id, job.kind),
+                "several processes share what gives the rows of a table a new column");
+  }
+  join_fill(context, job.id.tree, job.id.operation, sink);
 }
 
 void resume_job(EngineContext& context, const std::string& id, ResultSink& sink) {

@@ -22,6 +22,8 @@ void list_jobs(EngineContext& context, bool all, ResultSink& sink);
 // All there is to tell about one, as one row.
 void show_job(EngineContext& context, const std::string& id, ResultSink& sink);
 
+// Takes part in a fill that another process runs.
+void work_on_job(EngineContext& context, const std::string& id, ResultSink& sink);
 void resume_job(EngineContext& context, const std::string& id, ResultSink& sink);
 void discard_job(EngineContext& context, const std::string& id, ResultSink& sink);
 
