@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "workers/row_order.h"
 
 namespace coppice {
 namespace {
@@ -49,6 +50,7 @@ EvaluateCall::EvaluateCall(WorkerSource& source, const std::vector<Fragment>& fr
   }
   results_.assign(fragments.size(), std::vector<Cell>(batch.row_count));
   answer_null_rows();
+  put_frames_in_order(batch_, rows_);
   open_rows_ = pending_rows_ = rows_.size();
   if (!rows_.empty()) pending_.push_back({0, rows_.size()});
 }
