@@ -76,8 +76,10 @@ void fill_staged(EngineContext& context, const catalog::TableInfo& table, sql::S
   try {
     run_staged_insert(context, table, insert, parameters, sink, "SELECT");
   } catch (const Error& error) {
-    // What was staged may be resumed; anything else leaves no table behind.
-    if (context.main.is_alive() && (!keeps_work(error) || !can_be_resumed(context, table))) {
+    // What was staged may be resumed, and what waits for a budget; anything else leaves no table.
+    const bool waits =
+        error.code() == ErrorCode::kPaused || (keeps_work(error) && can_be_resumed(context, table));
+    if (context.main.is_alive() && !waits) {
       context.stop = std::stop_source();  // it has ended the statement; this is cleaning up
       sql::Statement drop = sql::parse_statement("DROP TABLE " + table.user_name());
       drop_tables(context, drop, sink);

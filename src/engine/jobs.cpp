@@ -136,6 +136,8 @@ void resume_job(EngineContext& context, const std::string& id, ResultSink& sink)
   }
   if (job.is_fill) return resume_fill(context, job.id.tree, job.id.operation, sink);
   if (!job.stage_name || !job.is_staged) {
+    const bool was_reading = job.stage_name && job.state == "paused";
+    if (was_reading && resume_from_statement(context, job.id.tree, job.id.operation, sink)) return;
     throw Error(ErrorCode::kUnsupported, fmt::format("job {} has kept nothing to go on with", id),
                 fmt::format("run its statement again; coppice jobs discard {} forgets it", id));
   }

@@ -149,6 +149,16 @@ void check_kinds(EngineContext& context, const TableInfo& table,
   }
 }
 
+// As if it had just begun.
+Operation go_on_with(EngineContext& context, Operation operation, const TableInfo& table) {
+  drop_stage_tables(context, operation.tree_id, operation.op_id);
+  context.main.exec_cached("SELECT set_config('coppice.op', $1, false)",
+                           {std::to_string(operation.op_id)});
+  operation.seen_version = table.version;
+  operation.schema_version = table.schema_version;
+  return operation;
+}
+
 }  // namespace
 
 void publish_staged(EngineContext& context, TablePointer& table, Stage& stage, ViewStages& views,
@@ -160,7 +170,8 @@ void publish_staged(EngineContext& context, TablePointer& table, Stage& stage, V
 void run_staged(EngineContext& context, TablePointer table, std::string_view statement,
                 const StagedPlan& plan, ResultSink& sink) {
   if (context.rehearsal != nullptr) return context.rehearsal->staged(table, plan);
-  Operation operation = context.log.begin(*table, plan.kind, statement);
+  Operation operation = plan.resumes ? go_on_with(context, *plan.resumes, *table)
+                                     : context.log.begin(*table, plan.kind, statement);
   if (operation.schema_version != table->schema_version) {
     context.forget_catalog();
     table = context.catalog.table_by_id(operation.table_id);

@@ -37,6 +37,8 @@ struct StagedPlan {
   std::string alias;
   // A revert: views that this version had go back to it, too.
   std::optional<catalog::VersionInfo> restores;
+  // A waiting operation of this session that has kept nothing of its rows: they are read again.
+  std::optional<catalog::Operation> resumes;
   std::function<void()> in_publish;  // what else belongs to the transaction that publishes
 };
 

@@ -145,12 +145,14 @@ bool update_needs_staging(EngineContext& context, const TableInfo& table,
 }
 
 void run_staged_insert(EngineContext& context, const TableInfo& table, sql::Statement& statement,
-                       const SqlParameters& parameters, ResultSink& sink, std::string_view tag) {
+                       const SqlParameters& parameters, ResultSink& sink, std::string_view tag,
+                       const std::optional<Operation>& resumes) {
   auto& insert = *as<PgQuery__InsertStmt>(statement.node());
   put_parameters_in(statement, parameters);
   const auto columns = prepare_insert_columns(context, table, statement);
   StagedPlan plan;
   plan.kind = "insert";
+  plan.resumes = resumes;
   plan.tag = tag;
   plan.alias = sql::relation_alias(*insert.relation);
   WriteScope scope(context, table, plan.alias, statement);
@@ -185,12 +187,14 @@ void run_staged_insert(EngineContext& context, const TableInfo& table, sql::Stat
 }
 
 void run_staged_update(EngineContext& context, const TableInfo& table, sql::Statement& statement,
-                       const SqlParameters& parameters, ResultSink& sink) {
+                       const SqlParameters& parameters, ResultSink& sink,
+                       const std::optional<Operation>& resumes) {
   auto& update = *as<PgQuery__UpdateStmt>(statement.node());
   put_parameters_in(statement, parameters);
   resolve_versions(context, statement);
   StagedPlan plan;
   plan.kind = "update";
+  plan.resumes = resumes;
   plan.tag = "UPDATE";
   plan.alias = sql::relation_alias(*update.relation);
   WriteScope scope(context, table, plan.alias, statement);
@@ -323,6 +327,42 @@ void run_staged_copy(EngineContext& context, const TableInfo& table, const CopyR
     copy_into(context, table, stage.name(), request);
   };
   run_staged(context, context.catalog.table(table.name), statement, plan, sink);
+}
+
+bool resume_from_statement(EngineContext& context, std::int64_t tree_id, std::int64_t op_id,
+                           ResultSink& sink) {
+  const pg::Result row = context.main.exec_params(
+      "SELECT statement, table_id FROM coppice.operations WHERE tree_id = $1 AND op_id = $2",
+      {std::to_string(tree_id), std::to_string(op_id)});
+  const std::string text(row.text(0, 0));
+  if (text.size() > catalog::kStatementBytesKept) return false;
+  std::optional<sql::Statement> statement;
+  try {
+    statement.emplace(sql::parse_statement(text));
+  } catch (const Error&) {
+    return false;  // of a verb: it is no SQL
+  }
+  if (!statement->parameters().empty()) return false;
+  if (const auto* create = as<PgQuery__CreateTableAsStmt>(statement->node())) {
+    // Its table is there.
+    const TablePointer made = context.catalog.table_by_id(row.integer(0, 1));
+    if (made == nullptr || made->view) return false;
+    statement.emplace(sql::parse_statement(
+        fmt::format("INSERT INTO {} {}", made->user_name(), sql::deparse(create->query))));
+  }
+  const auto* insert = as<PgQuery__InsertStmt>(statement->node());
+  const auto* update = as<PgQuery__UpdateStmt>(statement->node());
+  if (insert == nullptr && update == nullptr) return false;
+  const TablePointer table =
+      written_table(context, *statement, insert != nullptr ? *insert->relation : *update->relation);
+  const auto waiting = context.log.take_up(tree_id, op_id);
+  if (!waiting) throw_taken_up(tree_id, op_id);
+  if (insert != nullptr) {
+    run_staged_insert(context, *table, *statement, {}, sink, "INSERT 0", waiting->operation);
+  } else {
+    run_staged_update(context, *table, *statement, {}, sink, waiting->operation);
+  }
+  return true;
 }
 
 void resume_staged(EngineContext& context, std::int64_t tree_id, std::int64_t op_id,

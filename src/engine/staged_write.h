@@ -22,12 +22,14 @@ bool insert_needs_staging(EngineContext& context, const catalog::TableInfo& tabl
 bool update_needs_staging(EngineContext& context, const catalog::TableInfo& table,
                           sql::Statement& statement);
 
+// `resumes`: the operation that it was, when a budget was spent while its rows were read.
 void run_staged_insert(EngineContext& context, const catalog::TableInfo& table,
                        sql::Statement& statement, const SqlParameters& parameters, ResultSink& sink,
-                       std::string_view tag = "INSERT 0");
+                       std::string_view tag = "INSERT 0",
+                       const std::optional<catalog::Operation>& resumes = {});
 void run_staged_update(EngineContext& context, const catalog::TableInfo& table,
-                       sql::Statement& statement, const SqlParameters& parameters,
-                       ResultSink& sink);
+                       sql::Statement& statement, const SqlParameters& parameters, ResultSink& sink,
+                       const std::optional<catalog::Operation>& resumes = {});
 void run_staged_delete(EngineContext& context, const catalog::TableInfo& table,
                        sql::Statement& statement, const SqlParameters& parameters,
                        ResultSink& sink);
@@ -37,6 +39,10 @@ void run_staged_truncate(EngineContext& context, const catalog::TableInfo& table
 void run_staged_copy(EngineContext& context, const catalog::TableInfo& table,
                      const CopyRequest& request, std::string_view statement, ResultSink& sink);
 
+// Goes on with an INSERT or UPDATE that has kept nothing of its rows, from its statement. False: it
+// is another kind, or its text was not kept as a whole.
+bool resume_from_statement(EngineContext& context, std::int64_t tree_id, std::int64_t op_id,
+                           ResultSink& sink);
 // Goes on with an interrupted operation; its staging table must exist.
 void resume_staged(EngineContext& context, std::int64_t tree_id, std::int64_t op_id,
                    ResultSink& sink);

@@ -177,6 +177,28 @@ class Budgets(SpendingCase):
         self.home.run("jobs", "resume", job, "--budget", "1")
         self.assertEqual(self.scores(), 30)
 
+    def test_calls_of_the_query_pause_and_go_on(self):
+        self.score("SET call_price = 0.01")
+        self.home.sql("CREATE TABLE t AS SELECT i AS id, 'row ' || i AS q FROM generate_series(1, 100) i")
+        made = 0
+        for statement, check in (
+            ("CREATE TABLE u AS SELECT id, score(q) AS a FROM t", "SELECT count(*) FROM u WHERE a > 4"),
+            ("INSERT INTO u SELECT id, score(q || '!') FROM t", "SELECT count(*) - 100 FROM u WHERE a > 4"),
+            ("UPDATE u SET a = score(id || ' of u')", "SELECT count(*) - 100 FROM u WHERE a > 4"),
+        ):
+            paused = self.home.attempt("sql", statement, "--budget", "0.3")
+            self.assertEqual(paused.returncode, PAUSED, paused.stderr)
+            made += 30
+            self.assertEqual(self.scores(), made)
+            job = self.job()["id"]
+            again = self.home.attempt("jobs", "resume", job)
+            self.assertEqual(again.returncode, PAUSED, again.stderr)
+            self.assertEqual(self.scores(), made)
+            self.home.run("jobs", "resume", job, "--budget", "5")
+            made += 70
+            self.assertEqual(self.scores(), made, statement)
+            self.assertEqual(self.home.value(check), 100, statement)
+
     def test_a_column_that_is_added_pauses_and_goes_on(self):
         self.score("SET call_price = 0.01")
         self.home.sql("CREATE TABLE t AS SELECT i AS id, 'row ' || i AS q FROM generate_series(1, 200) i")
