@@ -303,7 +303,22 @@ END $$;
 CREATE FUNCTION coppice_store.with_slice(in_array anyarray, in_from int, in_to int, in_value anyarray)
 RETURNS anyarray LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
-  in_array[in_from:in_to] := in_value;
+  IF in_from IS NULL OR in_to IS NULL THEN
+    RAISE EXCEPTION 'array subscript in assignment must not be null'
+      USING ERRCODE = 'null_value_not_allowed';
+  END IF;
+  IF in_value IS NULL THEN RETURN in_array; END IF;
+  IF in_to < in_from THEN
+    RAISE EXCEPTION 'upper bound cannot be less than lower bound'
+      USING ERRCODE = 'array_subscript_error';
+  END IF;
+  IF in_to - in_from >= cardinality(in_value) THEN
+    RAISE EXCEPTION 'source array too small' USING ERRCODE = 'array_subscript_error';
+  END IF;
+  -- One by one: PostgreSQL 13 has no in_array[in_from:in_to] := in_value.
+  FOR i IN in_from..in_to LOOP
+    in_array[i] := in_value[array_lower(in_value, 1) + i - in_from];
+  END LOOP;
   RETURN in_array;
 END $$;
 

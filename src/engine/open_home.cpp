@@ -91,7 +91,6 @@ bool make_home(const Config& config, ResultSink& sink) {
         private_server(config, [&](const std::string& what) { sink.notice(what); });
     server.initialise();
   }
-  write_config_template(config.home(), config.text("database.url"));
   {
     EngineContext context(config, start_server(config));
     pg::check_usable(pg::probe(context.main));
@@ -104,6 +103,8 @@ bool make_home(const Config& config, ResultSink& sink) {
     migrate(context.main);
     adopt_reader(context.main);
   }
+  // Not before the database has said yes: a wrong address would stay.
+  write_config_template(config.home(), config.text("database.url"));
   if (!existed) write_home_format(config.home());
   return !existed;
 }

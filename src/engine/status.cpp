@@ -20,7 +20,7 @@ std::string reader_url(EngineContext& context) {
     options.home = context.config.home();
     return pg::PrivateServer(std::move(options)).url(std::string(kReaderRole));
   }
-  const std::string& url = context.address.reader_conninfo;
+  const std::string url = pg::without_password(context.address.reader_conninfo);
   if (!context.address.reader_role) return url;
   const std::string setting = "-c role=" + *context.address.reader_role;
   const bool is_url = url.starts_with("postgresql://") || url.starts_with("postgres://");

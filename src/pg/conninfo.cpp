@@ -71,6 +71,12 @@ std::string masked_conninfo(const std::string& conninfo) {
   return format_conninfo(options);
 }
 
+std::string without_password(const std::string& conninfo) {
+  ConninfoOptions options = parse_conninfo(conninfo);
+  const std::size_t secrets = options.erase("password") + options.erase("sslpassword");
+  return secrets == 0 ? conninfo : format_conninfo(options);
+}
+
 std::string quote_identifier(std::string_view name) {
   refuse_nul(name, "a name");
   return surround(name, '"', "\"");

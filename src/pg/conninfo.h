@@ -26,6 +26,9 @@ std::string with_options(const std::string& conninfo, const ConninfoOptions& cha
 // The address as people may see it: no password, no key files' secrets.
 std::string masked_conninfo(const std::string& conninfo);
 
+// The address for other programs to connect with: a password stays out, they ask for it themselves.
+std::string without_password(const std::string& conninfo);
+
 // "name" in double quotes, '"' doubled. For generated DDL; values are bound, not quoted.
 std::string quote_identifier(std::string_view name);
 // 'text', or E'text' when it holds a backslash. For DDL, which takes no parameters.

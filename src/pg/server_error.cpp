@@ -89,6 +89,9 @@ std::string make_message(const ServerErrorFields& fields) {
 }
 
 std::string make_hint(const ServerErrorFields& fields) {
+  if (fields.sqlstate == "28000" && fields.primary.find("no encryption") != std::string::npos) {
+    return "it may want TLS: add sslmode=require (or verify-full) to the database address";
+  }
   // The server's hint about its stack is for its administrator.
   if (!fields.hint.empty() && fields.sqlstate != "54001") return fields.hint;
   const Mapping* mapping = find_mapping(fields.sqlstate);

@@ -7,6 +7,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -375,6 +376,59 @@ class SharedServer(unittest.TestCase):
         result = home.attempt("init", "--database", self.url("plain"))
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn(str(home.folder / "media"), result.stderr)
+
+
+class TlsServer(unittest.TestCase):
+    """A server that lets nobody in without TLS and a password."""
+
+    def setUp(self):
+        folder = scratch_folder(self)
+        data = folder / "data"
+        binaries = pathlib.Path(sorted(pathlib.Path("/usr/lib/postgresql").iterdir())[-1]) / "bin"
+        account = {"user": "coppice", "group": "coppice", "extra_groups": []} if os.geteuid() == 0 else {}
+        data.mkdir()
+        (folder / "password").write_text("s3cret\n")
+        subprocess.run(["openssl", "req", "-new", "-x509", "-days", "2", "-nodes", "-subj",
+                        "/CN=localhost", "-out", folder / "server.crt", "-keyout",
+                        folder / "server.key"], check=True, capture_output=True)  # fmt: skip
+        if account:
+            for file in (data, folder / "password", folder / "server.key"):
+                shutil.chown(file, "coppice", "coppice")
+        self.certificate = folder / "server.crt"
+
+        def run(program, *arguments):
+            subprocess.run([binaries / program, "-D", data, *arguments], check=True, cwd="/",
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **account)  # fmt: skip
+
+        run("initdb", "-U", "owner", "-A", "scram-sha-256", "--pwfile", folder / "password")
+        (data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        options = (f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c ssl=on "
+                   f"-c ssl_cert_file={folder}/server.crt -c ssl_key_file={folder}/server.key")
+        run("pg_ctl", "-w", "-o", options, "-l", data / "log", "start")
+        self.addCleanup(run, "pg_ctl", "-m", "immediate", "stop")
+        self.address = f"postgresql://owner:s3cret@localhost:{port}/postgres"
+
+    def test_rows_go_through_tls_and_the_password_is_not_shown(self):
+        home = Home(scratch_folder(self) / "home")
+        errors = home.fail("init", "--database", f"{self.address}?sslmode=disable", code=5)
+        self.assertIn("sslmode=require", errors)
+        self.assertNotIn("s3cret", errors)
+        # The wrong address has not stayed.
+        home.run("init", "--database",
+                 f"{self.address}?sslmode=verify-full&sslrootcert={self.certificate}")  # fmt: skip
+        home.sql("CREATE TABLE t (n int, twice int GENERATED ALWAYS AS (n * 2) STORED);"
+                 "INSERT INTO t (n) VALUES (21)")  # fmt: skip
+        self.assertEqual(home.value("SELECT twice FROM t"), 42)
+        for form in ((), ("--json",), ("--csv",)):
+            shown = home.run("status", *form)
+            self.assertIn("localhost", shown)
+            self.assertNotIn("s3cret", shown)
+        given = coppice.psql(home.status()["database_url"] + " password=s3cret",
+                             "SELECT twice, current_user FROM t")  # fmt: skip
+        self.assertEqual(given.stdout.strip(), "42|coppice_reader")
 
 
 class ConfigFile(unittest.TestCase):

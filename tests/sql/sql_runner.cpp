@@ -15,6 +15,7 @@
 #include "base/process.h"
 #include "base/text.h"
 #include "file_run.h"
+#include "pg/connection.h"
 
 namespace coppice::sql_test {
 namespace {
@@ -76,6 +77,9 @@ std::filesystem::path media_folder(const std::filesystem::path& scratch) {
 class Tap {
  public:
   void passed(const std::string& name) { line(fmt::format("ok {} - {}", ++count_, name)); }
+  void skipped(const std::string& name, const std::string& reason) {
+    line(fmt::format("ok {} - {} # SKIP {}", ++count_, name, reason));
+  }
   void failed(const std::string& name, const std::string& detail) {
     ++failures_;
     line(fmt::format("not ok {} - {}", ++count_, name));
@@ -92,14 +96,24 @@ class Tap {
   int failures_ = 0;
 };
 
-std::optional<std::string> run_one(const TestFile& file, Places& places,
-                                   const RunOptions& options) {
+bool is_for_server(const TestFile& file, Place& place) {
+  if (file.from_server == 0 && file.to_server == TestFile().to_server) return true;
+  const int major = pg::Connection::connect(place.owner_conninfo()).server_version() / 10'000;
+  return major >= file.from_server && major <= file.to_server;
+}
+
+void run_one(const TestFile& file, Places& places, const RunOptions& options, Tap& tap) {
   try {
     const std::unique_ptr<Place> place = places.make();
-    return run_file(file, *place, options);
+    if (!is_for_server(file, *place)) {
+      return tap.skipped(file.name, "it is about other majors of PostgreSQL");
+    }
+    if (const auto problem = run_file(file, *place, options))
+      return tap.failed(file.name, *problem);
+    tap.passed(file.name);
   } catch (const Error& error) {
-    return fmt::format("{}: {}: {} {}", file.path.string(), code_name(error.code()),
-                       error.message(), error.hint());
+    tap.failed(file.name, fmt::format("{}: {}: {} {}", file.path.string(), code_name(error.code()),
+                                      error.message(), error.hint()));
   }
 }
 
@@ -128,13 +142,7 @@ int run(const Arguments& arguments) {
     server = url;
   const std::unique_ptr<Places> places = make_places(arguments.kind, scratch.path(), server);
   Tap tap;
-  for (const TestFile& file : files) {
-    if (const auto problem = run_one(file, *places, options)) {
-      tap.failed(file.name, *problem);
-    } else {
-      tap.passed(file.name);
-    }
-  }
+  for (const TestFile& file : files) run_one(file, *places, options, tap);
   return tap.end();
 }
 

@@ -23,6 +23,7 @@ class Reader {
     while (next_ < lines_.size()) {
       const std::string line(trim(lines_[next_]));
       if (line == "# postgresql: same") file_.as_postgresql = true;
+      if (line.starts_with("# server: ")) read_servers(line.substr(10));
       if (line.empty() || line.front() == '#') {
         ++next_;
       } else {
@@ -36,6 +37,16 @@ class Reader {
   [[noreturn]] void refuse(std::size_t line, const std::string& what) const {
     throw Error(ErrorCode::kInvalidInput, fmt::format("{}:{}: {}", file_.path.string(), line, what),
                 "tests/sql/README.md describes the format");
+  }
+
+  // "15-", "-15", "13-15"
+  void read_servers(const std::string& range) {
+    std::smatch parts;
+    if (!std::regex_match(range, parts, std::regex("(\\d*)-(\\d*)"))) {
+      refuse(next_ + 1, "# server: 15-, or -15, or 13-15");
+    }
+    if (parts[1].length() > 0) file_.from_server = std::stoi(parts[1]);
+    if (parts[2].length() > 0) file_.to_server = std::stoi(parts[2]);
   }
 
   void read_command(const std::string& line) {

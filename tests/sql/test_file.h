@@ -41,6 +41,8 @@ struct TestFile {
   std::filesystem::path path;
   std::string name;            // "constraints/unique"
   bool as_postgresql = false;  // carries "# postgresql: same"
+  int from_server = 0;  // the majors that it is written for: "# server: 15-", "# server: -15"
+  int to_server = 1000;
   std::vector<Command> commands;
 };
 
