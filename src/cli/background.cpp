@@ -112,9 +112,19 @@ void refuse_standard_input(const Invocation& arguments) {
               sql ? "give the statement as an argument or a file" : "give the rows as a file");
 }
 
+// The words that the catalog remembers. Home and database go by the environment: an address may hold
+// a password, and whoever opens the home later knows both.
 std::vector<std::string> words_of(std::span<const std::string> arguments) {
-  std::vector<std::string> words(arguments.begin(), arguments.end());
-  std::erase(words, "--background");
+  std::vector<std::string> words;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& word = arguments[i];
+    if (word == "--home" || word == "--database") {
+      ++i;
+    } else if (word != "--background" && !word.starts_with("--home=") &&
+               !word.starts_with("--database=")) {
+      words.push_back(word);
+    }
+  }
   return words;
 }
 

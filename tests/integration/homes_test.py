@@ -426,8 +426,16 @@ class TlsServer(unittest.TestCase):
             shown = home.run("status", *form)
             self.assertIn("localhost", shown)
             self.assertNotIn("s3cret", shown)
+        # A job remembers its command, and whoever reads the catalog reads that.
+        home.run("sql", "--background", "--database", f"{self.address}?sslmode=require",
+                 "INSERT INTO t (n) SELECT generate_series(1, 300000)")  # fmt: skip
+        wait_until(lambda: home.value("SELECT count(*) FROM t") == 300001, "the job did not end")
+        remembered = home.values("SELECT background::text FROM coppice.operations "
+                                 "WHERE background IS NOT NULL")  # fmt: skip
+        self.assertEqual(len(remembered), 1)
+        self.assertNotIn("s3cret", remembered[0][0])
         given = coppice.psql(home.status()["database_url"] + " password=s3cret",
-                             "SELECT twice, current_user FROM t")  # fmt: skip
+                             "SELECT twice, current_user FROM t WHERE n = 21")  # fmt: skip
         self.assertEqual(given.stdout.strip(), "42|coppice_reader")
 
 
