@@ -112,8 +112,8 @@ void refuse_standard_input(const Invocation& arguments) {
               sql ? "give the statement as an argument or a file" : "give the rows as a file");
 }
 
-// The words that the catalog remembers. Home and database go by the environment: an address may hold
-// a password, and whoever opens the home later knows both.
+// The words that the catalog remembers. Home and database go by the environment: an address may
+// hold a password, and whoever opens the home later knows both.
 std::vector<std::string> words_of(std::span<const std::string> arguments) {
   std::vector<std::string> words;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
