@@ -13,9 +13,9 @@ namespace {
 
 class Evaluator : public MediaTest {};
 
-TEST(Implementations, AreThoseOfTheSignatureTableAndTheProbes) {
+TEST(Implementations, AreThoseOfTheSignatureTableAndTheInternalOnes) {
   std::set<std::string> promised = {"probe(image)", "probe(video)", "probe(audio)",
-                                    "probe(document)"};
+                                    "probe(document)", "store(image)"};
   for (const Signature& signature : builtin_signatures()) promised.insert(signature.id);
   std::set<std::string> present;
   for (const auto& [id, implementation] : implementations()) present.insert(id);
