@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 #include <linux/close_range.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -201,7 +200,6 @@ std::unique_ptr<JobProcess> JobProcess::adopt(Environment& environment,
   // Whatever the one who started us has left open.
   if (report > 3) ::syscall(SYS_close_range, 3U, static_cast<unsigned>(report) - 1, 0U);
   ::syscall(SYS_close_range, static_cast<unsigned>(report) + 1, ~0U, 0U);
-  ::umask(022);
   job->name_log(job->log_);
   return job;
 }

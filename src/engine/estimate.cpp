@@ -11,6 +11,7 @@
 #include "engine/emit.h"
 #include "engine/estimate_figures.h"
 #include "engine/materialized_view.h"
+#include "engine/quiet_sinks.h"
 #include "engine/rehearsal.h"
 #include "engine/staged_write.h"
 #include "engine/statement_tools.h"
@@ -26,21 +27,6 @@ using sql::as;
 using sql::StatementKind;
 
 constexpr std::int64_t kMostSampleRows = 100'000;
-
-// Passes on what is said, and nothing that is done.
-class NoticeSink final : public ResultSink {
- public:
-  explicit NoticeSink(ResultSink& sink) : sink_(sink) {}
-  void begin_rows(std::span<const ResultColumn>) override {}
-  void row(std::span<const std::optional<std::string_view>>) override {}
-  void end_rows() override {}
-  void done(std::string_view, std::optional<std::int64_t>) override {}
-  void notice(std::string_view text) override { sink_.notice(text); }
-  void progress(const Progress& progress) override { sink_.progress(progress); }
-
- private:
-  ResultSink& sink_;
-};
 
 [[noreturn]] void refuse(const sql::Statement& statement, StatementKind kind) {
   std::string hint =

@@ -13,6 +13,7 @@
 #include "engine/column_definition.h"
 #include "engine/engine_query.h"
 #include "engine/materialized_view.h"
+#include "engine/quiet_sinks.h"
 #include "engine/rehearsal_parts.h"
 #include "engine/statement_tools.h"
 #include "engine/view_stages.h"
@@ -33,16 +34,6 @@ constexpr std::int64_t kUsualRows = 20;
 constexpr std::int64_t kUsualSqlRows = 2'000;  // they cost nothing but time
 constexpr std::int64_t kMostGroups = 10;
 constexpr const char* kTarget = "pg_temp.coppice_target";
-
-class SilentSink final : public ResultSink {
- public:
-  void begin_rows(std::span<const ResultColumn>) override {}
-  void row(std::span<const std::optional<std::string_view>>) override {}
-  void end_rows() override {}
-  void done(std::string_view, std::optional<std::int64_t>) override {}
-  void notice(std::string_view) override {}
-  void progress(const Progress&) override {}
-};
 
 std::string current_ids(const TableInfo& table) {
   return fmt::format("SELECT _row FROM {} WHERE _to = {}", table.store_table(),

@@ -7,6 +7,7 @@
 #include "engine/emit.h"
 #include "engine/fill.h"
 #include "engine/operation_end.h"
+#include "engine/quiet_sinks.h"
 #include "engine/schema_catalog.h"
 #include "engine/schema_file.h"
 #include "engine/schema_step.h"
@@ -14,17 +15,6 @@
 
 namespace coppice::engine {
 namespace {
-
-// What a rehearsal's steps would say is said when they are done.
-class SilentSink final : public ResultSink {
- public:
-  void begin_rows(std::span<const ResultColumn>) override {}
-  void row(std::span<const std::optional<std::string_view>>) override {}
-  void end_rows() override {}
-  void done(std::string_view, std::optional<std::int64_t>) override {}
-  void notice(std::string_view) override {}
-  void progress(const Progress&) override {}
-};
 
 void show(const SchemaPlan& plan, ResultSink& sink) {
   if (!plan.steps.empty()) {

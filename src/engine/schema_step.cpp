@@ -8,6 +8,7 @@
 #include "engine/fill.h"
 #include "engine/materialized_view.h"
 #include "engine/operation_end.h"
+#include "engine/quiet_sinks.h"
 #include "engine/run_sql.h"
 #include "engine/schema_change.h"
 #include "engine/schema_text.h"
@@ -17,22 +18,6 @@ namespace coppice::engine {
 namespace {
 
 using Work = SchemaStep::Work;
-
-// Passes on what matters while a statement runs as part of something larger.
-class StepSink final : public ResultSink {
- public:
-  explicit StepSink(ResultSink& sink) : sink_(sink) {}
-
-  void begin_rows(std::span<const ResultColumn>) override {}
-  void row(std::span<const std::optional<std::string_view>>) override {}
-  void end_rows() override {}
-  void done(std::string_view, std::optional<std::int64_t>) override {}
-  void notice(std::string_view text) override { sink_.notice(text); }
-  void progress(const Progress& progress) override { sink_.progress(progress); }
-
- private:
-  ResultSink& sink_;
-};
 
 void run_text(EngineContext& context, const std::string& sql, ResultSink& sink) {
   run_script(context, sql, {}, sink);
@@ -135,12 +120,12 @@ void told(const SchemaStep& step, const Action& action) {
 }  // namespace
 
 void run_schema_step(EngineContext& context, const SchemaStep& step, ResultSink& sink) {
-  StepSink quiet(sink);
+  NoticeSink quiet(sink);
   told(step, [&] { do_step(context, step, quiet); });
 }
 
 void rehearse_schema_step(EngineContext& context, const SchemaStep& step, ResultSink& sink) {
-  StepSink quiet(sink);
+  NoticeSink quiet(sink);
   told(step, [&] {
     if (step.work == Work::kAddComputed) return pretend_to_add(context, step);
     if (step.work == Work::kChangeExpression) return pretend_to_change(context, step);
