@@ -1,5 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
+#include <future>
+#include <thread>
+
 #include "base/base64.h"
 #include "base/clock.h"
 #include "base/crash_point.h"
@@ -8,6 +13,7 @@
 #include "base/process.h"
 #include "base/sha256.h"
 #include "base/text.h"
+#include "base/work_behind.h"
 
 namespace coppice {
 namespace {
@@ -147,6 +153,37 @@ TEST(CrashPoint, EveryNameIsListedOnce) {
   EXPECT_GE(names.size(), 12u);
   std::sort(names.begin(), names.end());
   EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
+}
+
+TEST(WorkBehind, FinishWaitsAndThrowsWhatTheWorkThrew) {
+  WorkBehind behind;
+  behind.finish();  // of nothing
+  std::promise<void> gate;
+  bool done = false;
+  behind.start([&] {
+    gate.get_future().wait();
+    done = true;
+  });
+  gate.set_value();
+  behind.finish();
+  EXPECT_TRUE(done);
+  behind.start([] { throw Error(ErrorCode::kIo, "the disk is full"); });
+  behind.wait();
+  EXPECT_THROW(behind.finish(), Error);
+  behind.finish();  // it is told once
+}
+
+TEST(WorkBehind, ItsEndWaitsForTheWork) {
+  std::atomic<bool> done = false;
+  {
+    WorkBehind behind;
+    behind.start([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      done = true;
+      throw Error(ErrorCode::kIo, "lost with it");
+    });
+  }
+  EXPECT_TRUE(done);
 }
 
 }  // namespace

@@ -114,9 +114,13 @@ ComputedBatch compute_round(EngineContext& context, const TableInfo& table,
     }
     computed.columns.push_back(std::move(values));
   }
+  return computed;
+}
+
+void prepare_to_store(EngineContext& context, const TableInfo& table, const ComputeRound& round,
+                      const ComputedBatch& computed) {
   make_media_durable(context.media, computed.columns);
   if (context.rehearsal == nullptr) note_functions_used(context, table, round.columns);
-  return computed;
 }
 
 void make_media_durable(MediaStore& media, const std::vector<exec::TextColumn>& columns) {

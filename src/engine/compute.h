@@ -47,7 +47,10 @@ exec::TextBatch read_batch(const pg::Result& rows, int first, std::size_t count)
 // "the row with id = 3, pos = 0": the columns of `row` from `first` on, called `names`.
 std::string named_row(const pg::Result& rows, int row, int first,
                       const std::vector<std::string>& names);
-// What workers stored becomes durable before its name does.
+// What must be on disk before the cells are: media that workers stored, and which versions of the
+// users' functions computed them.
+void prepare_to_store(EngineContext& context, const catalog::TableInfo& table,
+                      const ComputeRound& round, const ComputedBatch& computed);
 void make_media_durable(MediaStore& media, const std::vector<exec::TextColumn>& columns);
 
 // The columns that name a row in messages: its key, or else its first base columns.

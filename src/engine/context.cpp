@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "base/process.h"
+#include "base/work_behind.h"
 #include "config/config.h"
 #include "engine/durable_functions.h"
 #include "engine/function_pools.h"
@@ -123,6 +124,10 @@ UrlCache* EngineContext::url_cache() {
 
 void EngineContext::check_stop() const {
   if (stop.stop_requested()) throw Error(ErrorCode::kInterrupted, "interrupted");
+}
+
+void EngineContext::wait_for_storing() const noexcept {
+  if (storing != nullptr) storing->wait();
 }
 
 void EngineContext::request_stop() noexcept {

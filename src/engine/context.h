@@ -5,6 +5,8 @@
 //          session streams. `origin` is the owner's too: it reads the rows that an UPDATE or DELETE
 //          with engine functions starts from, while `main` keeps what is made of them. All but
 //          main are opened when first used.
+//          While a batch of rows is computed, the one before it may be stored on `main`
+//          (engine/batch_run.h): what uses main then waits for that first.
 // Threads  As Engine: one thread at a time; `stop` may be requested from any.
 #pragma once
 
@@ -32,6 +34,7 @@ namespace coppice {
 
 class Config;
 class HttpClient;
+class WorkBehind;
 struct ProcessPoolOptions;
 class UrlCache;
 
@@ -68,6 +71,7 @@ struct EngineContext {
   bool recomputing = false;        // calls are made again though their results are kept
   Rehearsal* rehearsal = nullptr;  // set while a statement is estimated (engine/rehearsal.h)
   const catalog::Operation* writing = nullptr;  // set by a WritingScope (engine/references.h)
+  const WorkBehind* storing = nullptr;          // set by run_batches()
 
   pg::Connection& reader();
   pg::Connection& side();
@@ -78,6 +82,7 @@ struct EngineContext {
 
   // Throws kInterrupted once a stop was requested.
   void check_stop() const;
+  void wait_for_storing() const noexcept;
   // From any thread or signal handler: check_stop() throws from now on, and statements that run in
   // the database end with kInterrupted.
   void request_stop() noexcept;

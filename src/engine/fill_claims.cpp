@@ -90,31 +90,38 @@ void FillClaims::set_detail(const std::string& changes) {
       {text_of(operation_.tree_id), text_of(operation_.op_id), changes});
 }
 
+FillClaims::Next FillClaims::look_for(const Column& column) {
+  context_.check_stop();
+  pg::Transaction transaction(context_.main);
+  const Place place = lock_place();
+  if (place.state != "running") throw FillIsOver();
+  if (place.filled > column.number) return {std::nullopt, true};
+  if (place.counted <= column.number) count_rows(column, place);
+  // The claim is worth no wait for the disk: after a crash of the server it was never given.
+  context_.main.exec(
+      "SET LOCAL synchronous_commit = off; "
+      "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off");
+  Next next;
+  if (place.claims > 0) next.claim = take_over(false);
+  if (!next.claim) next.claim = claim_new(column, place);
+  next.done = !next.claim && place.claims == 0;
+  if (next.done) {
+    set_detail(fmt::format("{{\"filled\": {}, \"after\": [0, 0]}}", column.number + 1));
+  }
+  transaction.commit();
+  return next;
+}
+
 std::optional<FillClaim> FillClaims::next(const Column& column) {
   for (;;) {
-    context_.check_stop();
-    {
-      pg::Transaction transaction(context_.main);
-      const Place place = lock_place();
-      if (place.state != "running") throw FillIsOver();
-      if (place.filled > column.number) return std::nullopt;
-      if (place.counted <= column.number) count_rows(column, place);
-      // The claim is worth no wait for the disk: after a crash of the server it was never given.
-      context_.main.exec(
-          "SET LOCAL synchronous_commit = off; "
-          "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off");
-      std::optional<FillClaim> claim;
-      if (place.claims > 0) claim = take_over(false);
-      if (!claim) claim = claim_new(column, place);
-      const bool done = !claim && place.claims == 0;
-      if (done) {
-        set_detail(fmt::format("{{\"filled\": {}, \"after\": [0, 0]}}", column.number + 1));
-      }
-      transaction.commit();
-      if (claim || done) return claim;
-    }
+    Next next = look_for(column);
+    if (next.claim || next.done) return next.claim;
     std::this_thread::sleep_for(kLookEvery);
   }
+}
+
+std::optional<FillClaim> FillClaims::next_free(const Column& column) {
+  return look_for(column).claim;
 }
 
 // MATERIALIZED: a subselect in FROM may be run again for each row, and lock another claim each

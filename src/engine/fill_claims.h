@@ -57,9 +57,10 @@ class FillClaims {
     std::int64_t high_op;  // rows of later operations are computed by those
     int rows_per_range = 0;
   };
-  // Waits while all that is left is in the hands of others. nullopt: the column is done. Throws
-  // FillIsOver.
+  // Waits while all that is left is claimed. nullopt: the column is done. Throws FillIsOver.
   std::optional<FillClaim> next(const Column& column);
+  // The same for who holds a claim already. nullopt: nothing is free now.
+  std::optional<FillClaim> next_free(const Column& column);
   // In the transaction that stores it. False: it is not ours any more.
   bool finish(const FillClaim& claim);
   // In the transaction that stores rows up to `end`: those behind them stay claimed.
@@ -78,6 +79,11 @@ class FillClaims {
     std::int64_t claims = 0;
   };
   Place lock_place();
+  struct Next {
+    std::optional<FillClaim> claim;
+    bool done = false;
+  };
+  Next look_for(const Column& column);
   std::optional<FillClaim> take_over(bool publishing);
   std::optional<FillClaim> claim_new(const Column& column, const Place& place);
   FillClaim insert(const RowPlace& after, const RowPlace& end, bool publishing);

@@ -6,6 +6,7 @@
 #include "base/crash_point.h"
 #include "catalog/error_translation.h"
 #include "catalog/expressions.h"
+#include "engine/batch_run.h"
 #include "engine/bound_expression.h"
 #include "engine/compute.h"
 #include "engine/job_progress.h"
@@ -20,8 +21,6 @@ using catalog::ColumnInfo;
 using catalog::Operation;
 using catalog::TableInfo;
 
-constexpr int kRowsPerBatch = 512;  // of engine functions: what a kill may cost
-
 // One fill while it runs.
 class Filler {
  public:
@@ -33,8 +32,7 @@ class Filler {
         table_(table),
         column_(column),
         claims_(claims),
-        wanted_{number, table.store_table(), high_op,
-                column.uses_engine ? kRowsPerBatch : kRowsPerRange},
+        wanted_{number, table.store_table(), high_op, kRowsPerRange},
         progress_(context, operation, fmt::format("filling {}.{}", table.user_name(), column.name),
                   sink) {}
 
@@ -172,13 +170,26 @@ class Filler {
     }
     const std::string fields =
         fmt::format("_from, _row{}, {}", naming, rounds[0].plan.select_list());
-    while (const auto claim = claims_.next(wanted_)) {
+    const auto read = [&](int row_count, bool waits) -> std::optional<Batch> {
+      wanted_.rows_per_range = row_count;
+      const auto claim = waits ? claims_.next_free(wanted_) : claims_.next(wanted_);
+      if (!claim) return std::nullopt;
       begin_range(*claim);
-      const pg::Result rows = read_rows(fmt::format(
-          "SELECT {} FROM {} WHERE {} ORDER BY _from, _row", fields, from, rows_up_to(claim->end)));
-      store_batch(*claim, rows, compute_batch(rows, rounds[0]));
-    }
+      const std::string where = rows_up_to(claim->end);
+      return Batch{*claim, read_rows(fmt::format("SELECT {} FROM {} WHERE {} ORDER BY _from, _row",
+                                                 fields, from, where))};
+    };
+    run_batches<Batch>(
+        context_,
+        {read, [&](Batch& batch) { return compute_batch(batch, rounds[0]); },
+         [&](const Batch& batch) { store_batch(batch, rounds[0]); }, [&] { finish_range(); }});
   }
+
+  struct Batch {
+    FillClaim claim;
+    pg::Result rows;
+    ComputedBatch computed;
+  };
 
   pg::Result read_rows(const std::string& query) {
     pg::Transaction transaction(context_.main);
@@ -188,34 +199,34 @@ class Filler {
     return rows;
   }
 
-  ComputedBatch compute_batch(const pg::Result& rows, const ComputeRound& round) {
+  std::size_t compute_batch(Batch& batch, const ComputeRound& round) {
     std::vector<std::string> names;
     for (const ColumnInfo* column : naming_columns(table_)) names.push_back(column->name);
     const int first = 2 + static_cast<int>(names.size());
-    const exec::TextBatch batch = read_batch(rows, first, round.plan.source_targets().size());
-    return compute_round(context_, table_, round, batch, [&](std::size_t row) {
-      return named_row(rows, static_cast<int>(row), 2, names);
+    const exec::TextBatch cells = read_batch(batch.rows, first, round.plan.source_targets().size());
+    batch.computed = compute_round(context_, table_, round, cells, [&](std::size_t row) {
+      return named_row(batch.rows, static_cast<int>(row), 2, names);
     });
+    return cells.row_count;
   }
 
-  void store_batch(const FillClaim& claim, const pg::Result& rows, const ComputedBatch& computed) {
+  void store_batch(const Batch& batch, const ComputeRound& round) {
     reach_crash_point("fill.range_computed");
+    const ComputedBatch& computed = batch.computed;
     std::vector<std::int64_t> froms, ids;
     for (int row = 0; row < static_cast<int>(computed.row_count); ++row) {
-      froms.push_back(rows.integer(row, 0));
-      ids.push_back(rows.integer(row, 1));
+      froms.push_back(batch.rows.integer(row, 0));
+      ids.push_back(batch.rows.integer(row, 1));
     }
-    if (computed.paused && froms.empty()) throw Error(*computed.paused);
+    prepare_to_store(context_, table_, round, computed);
     pg::Transaction transaction(context_.main);
     walk_by_index();
-    const bool ours = computed.paused ? claims_.shorten(claim, {froms.back(), ids.back()})
-                                      : claims_.finish(claim);
+    const bool ours = computed.paused ? claims_.shorten(batch.claim, {froms.back(), ids.back()})
+                                      : claims_.finish(batch.claim);
     if (!ours) return;  // it took too long, and somebody else computes these rows
     if (!froms.empty()) store_cells(froms, ids, computed);
     progress_.done(static_cast<std::int64_t>(froms.size()));
     transaction.commit();
-    finish_range();
-    if (computed.paused) throw Error(*computed.paused);
   }
 
   void store_cells(const std::vector<std::int64_t>& froms, const std::vector<std::int64_t>& ids,
@@ -236,7 +247,7 @@ class Filler {
   const TableInfo& table_;
   const ColumnInfo& column_;
   FillClaims& claims_;
-  const FillClaims::Column wanted_;
+  FillClaims::Column wanted_;
   RowPlace after_;  // of the range
   JobProgress progress_;
 };

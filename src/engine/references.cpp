@@ -45,6 +45,7 @@ std::unordered_map<std::string, ReferenceRecord> recorded_references(
     EngineContext& context, const std::vector<std::string>& urls) {
   std::unordered_map<std::string, ReferenceRecord> records;
   if (urls.empty()) return records;
+  context.wait_for_storing();
   exec::TextColumn keys;
   for (const std::string& url : urls) keys.emplace_back(key_of(url));
   const pg::Result rows = context.main.exec_params(
@@ -70,6 +71,7 @@ std::unordered_map<std::string, ReferenceRecord> recorded_references(
 void record_references(EngineContext& context, const catalog::Operation& operation,
                        const std::vector<ReferenceRecord>& records) {
   if (records.empty()) return;
+  context.wait_for_storing();
   exec::TextColumn keys, urls, names, kinds, mimes, sizes, etags, facts;
   for (const ReferenceRecord& record : records) {
     keys.emplace_back(key_of(record.url));

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "catalog/expressions.h"
 #include "catalog/store_ddl.h"
+#include "engine/batch_run.h"
 #include "engine/references.h"
 #include "engine/take_media.h"
 #include "pg/conninfo.h"
@@ -23,7 +24,6 @@ using catalog::ConstraintInfo;
 using catalog::TableInfo;
 
 constexpr std::int64_t kRowsFlushedEarly = 10'000;
-constexpr int kRowsPerBatch = 512;  // what a kill may cost
 
 std::string physical_columns(const TableInfo& table, std::string_view prefix) {
   std::vector<std::string> names;
@@ -210,37 +210,41 @@ void Stage::run_round(const ComputeRound& round, const RoundRows& source, std::s
   }
   const std::string where = source.where.empty() ? "" : " AND " + source.where;
   std::int64_t after = 0;  // rows before it are done: they need not be walked again
-  for (;;) {
+  const auto read = [&](int row_count, bool) -> std::optional<StagedBatch> {
     context_.check_stop();
-    const pg::Result rows = context_.main.exec(
-        fmt::format("SELECT {}, {} FROM {} WHERE {}_n > {} AND {}_round = {}{} ORDER BY {}_n "
-                    "LIMIT {}",
-                    fields, round.plan.select_list(), source.from, source.prefix, after,
-                    source.prefix, number, where, source.prefix, kRowsPerBatch));
-    if (rows.rows() == 0) return;
-    const exec::TextBatch batch =
-        read_batch(rows, 2 + static_cast<int>(names.size()), round.plan.source_targets().size());
-    const ComputedBatch computed = compute_round(
-        context_, *table_, round, batch,
-        [&](std::size_t row) { return named_row(rows, static_cast<int>(row), 2, names); });
-    reach_crash_point("stage.batch_computed");
-    std::vector<std::int64_t> numbers, row_ids;
-    for (int row = 0; row < static_cast<int>(computed.row_count); ++row) {
-      numbers.push_back(rows.integer(row, 0));
-      row_ids.push_back(rows.integer(row, 1));
-    }
-    store_batch(round, static_cast<std::int64_t>(number) + 1, numbers, row_ids, computed, progress);
-    reach_crash_point("stage.batch_stored");
-    after = numbers.back();
-    progress.tell();
-    if (computed.paused) throw Error(*computed.paused);
-  }
+    StagedBatch batch{context_.main.exec(fmt::format(
+        "SELECT {}, {} FROM {} WHERE {}_n > {} AND {}_round = {}{} ORDER BY {}_n LIMIT {}", fields,
+        round.plan.select_list(), source.from, source.prefix, after, source.prefix, number, where,
+        source.prefix, row_count))};
+    const int rows = batch.rows.rows();
+    if (rows == 0) return std::nullopt;
+    after = batch.rows.integer(rows - 1, 0);
+    return batch;
+  };
+  const auto compute = [&](StagedBatch& batch) {
+    const exec::TextBatch cells = read_batch(batch.rows, 2 + static_cast<int>(names.size()),
+                                             round.plan.source_targets().size());
+    batch.computed = compute_round(context_, *table_, round, cells, [&](std::size_t row) {
+      return named_row(batch.rows, static_cast<int>(row), 2, names);
+    });
+    return cells.row_count;
+  };
+  const auto store = [&](const StagedBatch& batch) {
+    store_batch(round, static_cast<std::int64_t>(number) + 1, batch, progress);
+  };
+  run_batches<StagedBatch>(context_, {read, compute, store, [&] { progress.tell(); }});
 }
 
 void Stage::store_batch(const ComputeRound& round, std::int64_t round_number,
-                        const std::vector<std::int64_t>& numbers,
-                        const std::vector<std::int64_t>& rows, const ComputedBatch& computed,
-                        JobProgress& progress) {
+                        const StagedBatch& batch, JobProgress& progress) {
+  reach_crash_point("stage.batch_computed");
+  const ComputedBatch& computed = batch.computed;
+  prepare_to_store(context_, *table_, round, computed);
+  std::vector<std::int64_t> numbers, rows;
+  for (int row = 0; row < static_cast<int>(computed.row_count); ++row) {
+    numbers.push_back(batch.rows.integer(row, 0));
+    rows.push_back(batch.rows.integer(row, 1));
+  }
   std::string assignments;
   std::string arrays;
   std::string names;
@@ -267,6 +271,7 @@ void Stage::store_batch(const ComputeRound& round, std::int64_t round_number,
   }
   progress.done(static_cast<std::int64_t>(numbers.size()));
   transaction.commit();
+  reach_crash_point("stage.batch_stored");
 }
 
 Stage::Published Stage::publish(const std::string& returning, const std::string& alias,

@@ -27,6 +27,12 @@ struct RoundRows {
   std::vector<std::pair<std::string, std::string>> naming;  // for messages: a name and its SQL
 };
 
+// Rows of a round on their way.
+struct StagedBatch {
+  pg::Result rows;  // _n, _row, those of `naming`, what the plan reads
+  ComputedBatch computed;
+};
+
 class Stage {
  public:
   // Creates the table and notes it in the operation.
@@ -100,9 +106,8 @@ class Stage {
                              const std::string& where, std::size_t first_round, ResultSink& sink);
   std::vector<const catalog::ColumnInfo*> kept_columns(std::string_view key) const;
   void check_unique(const catalog::ConstraintInfo& constraint);
-  void store_batch(const ComputeRound& round, std::int64_t round_number,
-                   const std::vector<std::int64_t>& numbers, const std::vector<std::int64_t>& rows,
-                   const ComputedBatch& computed, JobProgress& progress);
+  void store_batch(const ComputeRound& round, std::int64_t round_number, const StagedBatch& batch,
+                   JobProgress& progress);
 
   EngineContext& context_;
   catalog::TablePointer table_;

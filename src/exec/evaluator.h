@@ -24,7 +24,7 @@
 
 namespace coppice::exec {
 
-inline constexpr std::size_t kPieceRows = 2048;
+inline constexpr std::size_t kPieceRows = 4096;
 inline constexpr std::size_t kPieceBytes = 8 << 20;
 
 using TextCell = std::optional<std::string>;

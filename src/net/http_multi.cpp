@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "net/curl_events.h"
 #include "net/curl_parts.h"
 
 namespace coppice {
@@ -17,6 +18,7 @@ struct HttpMulti::Handles {
   struct MultiDeleter {
     void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
   };
+  std::unique_ptr<internal::CurlEvents> events;  // called by the multi handle to its end
   std::unique_ptr<CURLM, MultiDeleter> multi;
   std::vector<CurlHandle> idle;
 
@@ -83,6 +85,7 @@ HttpMulti::HttpMulti(HttpMultiOptions options)
   handles_->multi.reset(curl_multi_init());
   if (!handles_->multi)
     throw Error(ErrorCode::kInternal, "cannot create a multi handle of libcurl");
+  handles_->events = std::make_unique<internal::CurlEvents>(handles_->multi.get());
   curl_multi_setopt(handles_->multi.get(), CURLMOPT_MAXCONNECTS, options_.connection_count);
 }
 
@@ -128,12 +131,10 @@ void HttpMulti::start(std::uint64_t id, HttpRequest request, milliseconds timeou
 
 std::vector<HttpEnd> HttpMulti::wait(milliseconds most) {
   std::vector<HttpEnd> ended;
-  int running = 0;
-  curl_multi_perform(handles_->multi.get(), &running);
+  handles_->events->run_timers();
   collect(ended);
   if (!ended.empty()) return ended;
-  curl_multi_poll(handles_->multi.get(), nullptr, 0, static_cast<int>(most.count()), nullptr);
-  curl_multi_perform(handles_->multi.get(), &running);
+  handles_->events->wait(most);
   collect(ended);
   return ended;
 }
@@ -164,7 +165,7 @@ void HttpMulti::collect(std::vector<HttpEnd>& ended) {
   }
 }
 
-void HttpMulti::wake() noexcept { curl_multi_wakeup(handles_->multi.get()); }
+void HttpMulti::wake() noexcept { handles_->events->wake(); }
 
 void HttpMulti::cancel_all() {
   for (const auto& [handle, transfer] : transfers_) {

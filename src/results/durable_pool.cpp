@@ -4,9 +4,11 @@
 #include <chrono>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "base/crash_point.h"
 #include "base/error.h"
+#include "base/work_behind.h"
 
 namespace coppice {
 
@@ -17,28 +19,45 @@ struct DurablePool::Call {
   std::optional<Cell> outcome;
 };
 
-namespace {
-
-constexpr std::size_t kMostPieceCalls = 1024;  // each holds a lock of the server
-
 // Gives claims back however the calls end.
-class Claims {
+class DurablePool::Claims {
  public:
-  Claims(ResultStore& store, std::vector<ResultKey> keys) : store_(store), keys_(std::move(keys)) {}
-  ~Claims() {
+  Claims(ResultStore& store, std::vector<ResultKey> keys)
+      : store_(&store), keys_(std::move(keys)) {}
+  ~Claims() { release(); }
+  Claims(Claims&& other) noexcept : store_(other.store_), keys_(std::exchange(other.keys_, {})) {}
+  Claims& operator=(Claims&& other) noexcept {
+    release();
+    store_ = other.store_;
+    keys_ = std::exchange(other.keys_, {});
+    return *this;
+  }
+
+  void release() noexcept {
     try {
-      store_.release(keys_);
+      store_->release(std::exchange(keys_, {}));
     } catch (const Error&) {
       // The session is lost, and its locks with it.
     }
   }
-  Claims(const Claims&) = delete;
-  Claims& operator=(const Claims&) = delete;
 
  private:
-  ResultStore& store_;
+  ResultStore* store_;
   std::vector<ResultKey> keys_;
 };
+
+// Calls that are made together, and kept together.
+struct DurablePool::Piece {
+  Calls calls;
+  Claims claims;
+  double seconds_each = 0;
+  Money money;
+};
+
+namespace {
+
+constexpr std::size_t kMostPieceCalls =
+    512;  // each holds a lock of the server, three pieces at once
 
 using Arguments = std::vector<const Value*>;
 
@@ -89,23 +108,15 @@ std::vector<Cell> DurablePool::evaluate_one(const Fragment& fragment, const Batc
   const auto rows = static_cast<std::size_t>(std::count_if(
       of_row.begin(), of_row.end(), [](const Call* call) { return call != nullptr; }));
   count_repeats(rows - wanted.size());
-  if (!asks_again()) look_up(wanted);
+  // One look for all of them pays when some are kept; each piece looks for itself again.
+  if (finds_kept_ && !asks_again()) finds_kept_ = look_up(wanted);
   for (;;) {
     std::erase_if(wanted, [](const Call* call) { return call->outcome.has_value(); });
     if (wanted.empty()) break;
-    Calls left;
-    for (std::size_t begin = 0; begin < wanted.size();) {
-      const std::size_t end = std::min(begin + piece_calls_, wanted.size());
-      const Calls piece(wanted.begin() + static_cast<std::ptrdiff_t>(begin),
-                        wanted.begin() + static_cast<std::ptrdiff_t>(end));
-      const Calls others = make_or_leave(piece, fragment, batch, stop);
-      left.insert(left.end(), others.begin(), others.end());
-      begin = end;
-    }
-    wanted = std::move(left);
+    wanted = make_or_leave(wanted, fragment, batch, stop);
     if (wanted.empty()) break;
     store_.wait_for(keys_of(wanted), stop);
-    look_up(wanted);
+    finds_kept_ = look_up(wanted) || finds_kept_;
   }
   std::vector<Cell> cells(batch.row_count, Value{});
   for (std::size_t row = 0; row < batch.row_count; ++row) {
@@ -122,7 +133,7 @@ void DurablePool::count_repeats(std::size_t rows) {
   if (options_.meter != nullptr && rows > 0) options_.meter->settle({}, usage);
 }
 
-void DurablePool::look_up(const Calls& calls) {
+bool DurablePool::look_up(const Calls& calls) {
   const std::vector<std::optional<Value>> found = store_.find(keys_of(calls));
   Usage usage;
   for (std::size_t i = 0; i < calls.size(); ++i) {
@@ -131,65 +142,96 @@ void DurablePool::look_up(const Calls& calls) {
     ++(made_.contains(calls[i]->key) ? usage.repeats : usage.kept);
   }
   if (options_.meter != nullptr && !usage.empty()) options_.meter->settle({}, usage);
+  return !usage.empty();
 }
 
-DurablePool::Calls DurablePool::make_or_leave(const Calls& piece, const Fragment& fragment,
+// While a piece is made, the one before it is kept and the one behind it claimed.
+DurablePool::Calls DurablePool::make_or_leave(const Calls& wanted, const Fragment& fragment,
                                               const Batch& batch, const std::stop_token& stop) {
-  const std::vector<bool> claimed = store_.claim(keys_of(piece));
-  Calls ours, others;
-  for (std::size_t i = 0; i < piece.size(); ++i) (claimed[i] ? ours : others).push_back(piece[i]);
-  const Claims claims(store_, keys_of(ours));
-  // Another session may have kept them between the look and the claim.
-  if (!asks_again()) look_up(ours);
-  std::erase_if(ours, [](const Call* call) { return call->outcome.has_value(); });
-  if (!ours.empty()) make(ours, fragment, batch, stop);
-  return others;
+  Calls left;
+  auto place = wanted.begin();
+  const auto next_calls = [&] {
+    const auto begin = place;
+    place += std::min(static_cast<std::ptrdiff_t>(piece_calls_), wanted.end() - begin);
+    return Calls(begin, place);
+  };
+  std::optional<Piece> made, next;
+  Piece piece = claim(next_calls(), left);
+  WorkBehind beside;  // uses the store, the pieces and `left`: it ends before they do
+  for (;;) {
+    const Calls calls = next_calls();
+    beside.start([&] {
+      if (made) keep(*made);
+      made.reset();
+      if (!calls.empty()) next.emplace(claim(calls, left));
+    });
+    if (!piece.calls.empty()) make(piece, fragment, batch, stop);
+    beside.finish();
+    if (!next) break;
+    if (!piece.calls.empty()) made.emplace(std::move(piece));
+    piece = std::move(*next);
+    next.reset();
+  }
+  if (!piece.calls.empty()) keep(piece);
+  return left;
 }
 
-void DurablePool::make(const Calls& calls, const Fragment& fragment, const Batch& batch,
+DurablePool::Piece DurablePool::claim(const Calls& calls, Calls& left) {
+  const std::vector<bool> claimed = store_.claim(keys_of(calls));
+  Calls ours;
+  for (std::size_t i = 0; i < calls.size(); ++i) (claimed[i] ? ours : left).push_back(calls[i]);
+  Piece piece{ours, Claims(store_, keys_of(ours)), 0, {}};
+  // Another session may have kept them between the look and the claim.
+  if (!asks_again()) finds_kept_ = look_up(ours) || finds_kept_;
+  std::erase_if(piece.calls, [](const Call* call) { return call->outcome.has_value(); });
+  return piece;
+}
+
+void DurablePool::make(Piece& piece, const Fragment& fragment, const Batch& batch,
                        const std::stop_token& stop) {
-  Batch piece;
-  piece.row_count = calls.size();
-  piece.arguments.resize(batch.arguments.size());
+  Batch rows;
+  rows.row_count = piece.calls.size();
+  rows.arguments.resize(batch.arguments.size());
   for (std::size_t column = 0; column < batch.arguments.size(); ++column) {
-    for (const Call* const call : calls) {
-      piece.arguments[column].push_back(batch.arguments[column][call->row]);
+    for (const Call* const call : piece.calls) {
+      rows.arguments[column].push_back(batch.arguments[column][call->row]);
     }
   }
   const auto begin = std::chrono::steady_clock::now();
   const Money before = spent();
-  const BatchResult outcome = pool_.evaluate({fragment}, piece, stop);
+  const BatchResult outcome = pool_.evaluate({fragment}, rows, stop);
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  for (std::size_t i = 0; i < calls.size(); ++i) calls[i]->outcome = outcome[0][i];
+  for (std::size_t i = 0; i < piece.calls.size(); ++i) piece.calls[i]->outcome = outcome[0][i];
   reach_crash_point("results.piece_made");
-  if (tells_repeats()) {
-    for (const Call* const call : calls) made_.insert(call->key);
-  }
-  const double each = seconds / static_cast<double>(calls.size());
-  keep(calls, each, spent() - before);
-  reach_crash_point("results.piece_kept");
-  const auto fitting = static_cast<std::size_t>(kPieceSeconds / std::max(each, 1e-6));
+  piece.seconds_each = seconds / static_cast<double>(piece.calls.size());
+  piece.money = spent() - before;
+  const auto fitting = static_cast<std::size_t>(kPieceSeconds / std::max(piece.seconds_each, 1e-6));
   piece_calls_ = std::clamp(fitting, least_calls(), std::max(least_calls(), kMostPieceCalls));
 }
 
 // What the calls cost is told for all of them: each gets its share.
-void DurablePool::keep(const Calls& calls, double seconds, const Money& money) {
+void DurablePool::keep(Piece& piece) {
+  if (tells_repeats()) {
+    for (const Call* const call : piece.calls) made_.insert(call->key);
+  }
   std::vector<KeptResult> kept;
   std::vector<std::string> media;
   std::int64_t made = 0;
-  for (const Call* const call : calls) {
+  for (const Call* const call : piece.calls) {
     const auto* const failure = std::get_if<CellFailure>(&*call->outcome);
     if (failure == nullptr || !is_budget_failure(*failure)) ++made;
     const Value* const value = std::get_if<Value>(&*call->outcome);
     if (value == nullptr) continue;
-    kept.push_back({call->key, *value, seconds, {}});
+    kept.push_back({call->key, *value, piece.seconds_each, {}});
     if (is_media(value->type)) media.push_back(value->text);
   }
   std::int64_t number = 0;
-  for (KeptResult& result : kept) result.money = money.share(number++, made);
+  for (KeptResult& result : kept) result.money = piece.money.share(number++, made);
   if (!media.empty() && options_.make_durable) options_.make_durable(media);
   store_.keep(options_.function, kept, asks_again());
+  reach_crash_point("results.piece_kept");
+  piece.claims.release();
 }
 
 }  // namespace coppice

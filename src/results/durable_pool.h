@@ -2,10 +2,11 @@
 //
 // Model    For each row: what the store has is the result. What it has not is claimed, asked of the
 //          pool behind, and kept before evaluate() returns, in pieces of kPieceCalls calls or as
-//          much as takes kPieceSeconds, so that a crash costs one piece. Equal rows of a batch are
-//          one call. What another session is making is waited for, and made here only if that one
-//          fails. Failures are given out and not kept.
-// Threads  One call at a time, on the thread of the store.
+//          much as takes kPieceSeconds, so that a crash costs one piece. A piece is kept while the
+//          next one is asked for. Equal rows of a batch are one call. What another session is
+//          making is waited for, and made here only if that one fails. Failures are given out and
+//          not kept.
+// Threads  One call at a time. The store is used by one thread at a time, not always the caller's.
 // Errors   Those of the pool and of the store.
 // Source   docs/formats/durable_results.md
 #pragma once
@@ -52,19 +53,24 @@ class DurablePool final : public FunctionPool {
 
  private:
   struct Call;
+  class Claims;
+  struct Piece;
   using Calls = std::vector<Call*>;
   std::vector<Cell> evaluate_one(const Fragment& fragment, const Batch& batch,
                                  const std::stop_token& stop);
-  // Makes those calls of a piece that nobody else is making; gives the others.
-  Calls make_or_leave(const Calls& piece, const Fragment& fragment, const Batch& batch,
+  // Makes those of the calls that nobody else is making; gives the others.
+  Calls make_or_leave(const Calls& wanted, const Fragment& fragment, const Batch& batch,
                       const std::stop_token& stop);
-  void make(const Calls& calls, const Fragment& fragment, const Batch& batch,
+  // Those of the calls that are ours to make; the others go to `left`.
+  Piece claim(const Calls& calls, Calls& left);
+  void make(Piece& piece, const Fragment& fragment, const Batch& batch,
             const std::stop_token& stop);
-  void keep(const Calls& calls, double seconds, const Money& money);
+  void keep(Piece& piece);
   Money spent() const {
     return options_.meter == nullptr ? Money() : options_.meter->total().money;
   }
-  void look_up(const Calls& calls);
+  // True when any was kept.
+  bool look_up(const Calls& calls);
   std::size_t least_calls() const { return std::max(kPieceCalls, options_.calls_at_once); }
   bool tells_repeats() const { return options_.tells_repeats && options_.tells_repeats(); }
   void count_repeats(std::size_t rows);
@@ -74,6 +80,7 @@ class DurablePool final : public FunctionPool {
   ResultStore& store_;
   DurableOptions options_;
   std::size_t piece_calls_;
+  bool finds_kept_ = true;    // lately
   std::set<ResultKey> made_;  // while repeats are told apart
 };
 
