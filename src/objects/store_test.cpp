@@ -170,7 +170,7 @@ TEST(FolderStore, OpensWhatIsThereAndMakesOnlyTheLastFolder) {
   EXPECT_FALSE(fs::exists(scratch.path() / "none"));
   EXPECT_EQ(
       code_of([&] { FolderStore store(scratch.path() / "a/b", FolderStore::Missing::kCreate); }),
-      ErrorCode::kIo);
+      ErrorCode::kNotFound);
   std::ofstream(scratch.path() / "file") << "x";
   EXPECT_EQ(code_of([&] { FolderStore store(scratch.path() / "file"); }), ErrorCode::kIo);
 }
