@@ -469,3 +469,14 @@ BEGIN
       error_count = in_errors
   WHERE o.tree_id = in_tree AND o.op_id = in_op;
 END $$;
+
+-- Sums over the cells of a column, or over whole rows, kept between two calls of `coppice root`:
+-- docs/formats/root.md. They are brought up to later versions by what came and went since.
+CREATE TABLE coppice.root_sums (
+  table_id  bigint NOT NULL REFERENCES coppice.tables ON DELETE CASCADE,
+  scope     text NOT NULL,         -- 'c7 by c1,c2'; 'rows c1,c7'
+  version   bigint NOT NULL,       -- the sum is over the rows that are visible then
+  row_count bigint NOT NULL,
+  lanes     bytea NOT NULL,
+  PRIMARY KEY (table_id, scope)
+);

@@ -28,6 +28,7 @@ struct FakeState {
   std::function<void()> fail = [] {};  // throws when a verb is to fail
   std::string schema = "CREATE TABLE t (id bigint);\n";
   StatusReport report;
+  RootReport root_report;
   std::vector<Finding> findings;
   std::string media = "bytes";
   std::string home;
@@ -163,6 +164,13 @@ class FakeEngine final : public Engine {
   }
   void media_gc(bool dry_run, ResultSink& sink) override {
     did(dry_run ? "media_gc dry" : "media_gc", sink);
+  }
+  RootReport root(const RootRequest& request, ResultSink& sink) override {
+    did(fmt::format("root {} {}{}{}{}", request.table.value_or("-"), request.column.value_or("-"),
+                    request.from_rows ? " rows" : "", request.accept ? " accept" : "",
+                    request.history ? " history" : ""),
+        sink);
+    return state_.root_report;
   }
   StatusReport status() override {
     state_.fail();

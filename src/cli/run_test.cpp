@@ -82,6 +82,10 @@ TEST_F(RunTest, EveryVerbReachesItsEngineCall) {
       {{"jobs", "resume", "7"}, "job resume 7"},
       {{"jobs", "discard", "7", "--yes"}, "job discard 7"},
       {{"functions"}, "functions"},
+      {{"root"}, "root - -"},
+      {{"root", "--table", "t", "--column", "c", "--rows"}, "root t c rows"},
+      {{"root", "--rows", "--accept"}, "root - - rows accept"},
+      {{"root", "--history", "--json"}, "root - - history"},
       {{"media", "path", "t.c"}, "media_path t.c"},
       {{"media", "export", "t.c", "out"}, "media_export t.c out"},
       {{"media", "gc", "--dry-run"}, "media_gc dry"},
@@ -98,6 +102,28 @@ TEST_F(RunTest, EveryVerbReachesItsEngineCall) {
     EXPECT_EQ(outcome.code, 0) << call << ": " << outcome.errors;
     EXPECT_EQ(state_.calls, Calls{call});
   }
+}
+
+TEST_F(RunTest, RootRefusesWhatDoesNotFitTogether) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"root", "--column", "c"},
+        {"root", "--accept"},
+        {"root", "--history", "--table", "t"}}) {
+    EXPECT_EQ(invoke_here(arguments).code, 2) << arguments[1];
+  }
+  EXPECT_TRUE(state_.calls.empty());
+}
+
+TEST_F(RunTest, RootsThatDifferAreNamed) {
+  state_.root_report.root = std::string(64, 'a');
+  state_.root_report.differences = {"films.film.title", "films.log"};
+  const Outcome outcome = invoke_here({"root", "--rows"});
+  EXPECT_EQ(outcome.code, 6);
+  EXPECT_EQ(outcome.output, std::string(64, 'a') + "\n");
+  EXPECT_NE(outcome.errors.find("films.film.title, films.log"), std::string::npos);
+  const Outcome accepted = invoke_here({"root", "--rows", "--accept"});
+  EXPECT_EQ(accepted.code, 0);
+  EXPECT_NE(accepted.errors.find("films.film.title"), std::string::npos);
 }
 
 TEST_F(RunTest, DestructionIsRefusedWhereNobodyCanBeAsked) {

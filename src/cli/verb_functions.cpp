@@ -51,6 +51,7 @@ constexpr Entry kFunctions[] = {
     {"media gc", run_media_gc},
     {"status", run_status},
     {"doctor", run_doctor},
+    {"root", run_root},
     {"stop", run_stop},
     {"version", run_version},
     {"help", run_help},

@@ -46,6 +46,9 @@ int run_snapshot_drop(Session& session);
 int run_snapshot_list(Session& session);
 int run_prune(Session& session);
 
+// root_verb.cpp
+int run_root(Session& session);
+
 // computed_verbs.cpp
 int run_lineage(Session& session);
 int run_errors(Session& session);

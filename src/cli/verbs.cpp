@@ -248,6 +248,28 @@ std::vector<Verb> care_verbs() {
                     .doc =
                         "Print every setting, its value, where it comes from; passwords masked."}},
        .examples = {{"coppice doctor", ""}, {"coppice doctor --config", ""}}},
+      {.name = "root",
+       .group = kCare,
+       .summary = "Print what stands for the content: equal roots mean equal content",
+       .details =
+           "64 hexadecimal digits. Sums are kept between two calls, so that a call costs what has "
+           "changed; --rows trusts the rows alone. With --json also the root of each table and "
+           "column.",
+       .options = {{.name = "--table",
+                    .value = "TABLE",
+                    .doc = "Of this table or materialized view alone.",
+                    .offer = Offer::kTable},
+                   {.name = "--column",
+                    .value = "COLUMN",
+                    .doc = "With --table: of this column alone."},
+                   {.name = "--rows",
+                    .doc = "Make it of the rows alone; exit code 6 where kept sums differ."},
+                   {.name = "--accept",
+                    .doc = "With --rows: keep the sums of the rows in place of those that differ."},
+                   {.name = "--history",
+                    .doc = "Of all versions of the rows and the operations that made them, too."}},
+       .examples = {{"coppice root", "of the home"},
+                    {"coppice root --table films.film --rows", "of a table, from its rows"}}},
       {.name = "stop",
        .group = kCare,
        .summary = "Stop the private database server; the next command starts it again",

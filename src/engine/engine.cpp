@@ -23,6 +23,7 @@
 #include "engine/query.h"
 #include "engine/recompute.h"
 #include "engine/revert.h"
+#include "engine/root.h"
 #include "engine/run_sql.h"
 #include "engine/schema_apply.h"
 #include "engine/schema_dump.h"
@@ -163,6 +164,9 @@ class HomeEngine final : public Engine {
   }
   void media_gc(bool dry_run, ResultSink& sink) override {
     engine::collect_media(begin(), dry_run, sink);
+  }
+  RootReport root(const RootRequest& request, ResultSink& sink) override {
+    return engine::make_root(begin(), request, sink);
   }
   StatusReport status() override { return engine::make_status(begin()); }
   std::vector<Finding> doctor() override { return engine::run_doctor(begin()); }

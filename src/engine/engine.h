@@ -78,6 +78,33 @@ struct ResultsToPrune {
   bool all = false;                       // nothing else need be said
 };
 
+struct RootRequest {
+  std::optional<std::string> table;
+  std::optional<std::string> column;  // of that table
+  bool from_rows = false;  // made of the rows alone; what is kept is compared with it
+  bool accept = false;     // with from_rows: what differs is kept from now on
+  bool history = false;    // of all versions
+};
+// docs/formats/root.md. Roots are 64 hexadecimal digits.
+struct RootReport {
+  struct Column {
+    std::string name;
+    std::string root;
+  };
+  struct Table {
+    std::string name;
+    std::string root;
+    std::int64_t version = 0;
+    std::int64_t rows = 0;  // current ones; of a history: row versions
+    std::vector<Column> columns;
+  };
+  std::string root;  // of what was asked for
+  std::vector<Table> tables;
+  std::uint64_t rows_read = 0;
+  // "films.film.title": where the kept sums say something else than the rows.
+  std::vector<std::string> differences;
+};
+
 // A background job, in the process that runs it.
 struct BackgroundCommand {
   std::vector<std::string> words;
@@ -171,6 +198,7 @@ class Engine {
                             ResultSink& sink) = 0;
   virtual void media_gc(bool dry_run, ResultSink& sink) = 0;
 
+  virtual RootReport root(const RootRequest& request, ResultSink& sink) = 0;
   virtual StatusReport status() = 0;
   virtual std::vector<Finding> doctor() = 0;
 

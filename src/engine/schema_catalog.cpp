@@ -12,6 +12,7 @@
 #include "engine/stored_index.h"
 #include "engine/view_text.h"
 #include "exec/binder.h"
+#include "pg/transaction.h"
 #include "sql/deparse.h"
 #include "sql/read.h"
 
@@ -116,6 +117,9 @@ std::vector<TableModel> read_tables(EngineContext& context) {
 // The columns that a query has by itself; nullopt when it cannot be read any more.
 std::optional<std::vector<std::string>> columns_of_query(EngineContext& context,
                                                          const std::string& query) {
+  // What fails must not spoil a transaction of the caller.
+  std::optional<pg::Savepoint> savepoint;
+  if (context.main.in_transaction()) savepoint.emplace(context.main, "coppice_view");
   try {
     sql::Statement statement = sql::parse_statement(query);
     CatalogKinds relations(context);
@@ -130,6 +134,7 @@ std::optional<std::vector<std::string>> columns_of_query(EngineContext& context,
     }
     return names;
   } catch (const Error&) {
+    if (savepoint) savepoint->rollback();
     return std::nullopt;
   }
 }
