@@ -67,7 +67,8 @@ int run_root(Session& session) {
   const RootRequest request = read_request(session.arguments());
   PrintingSink sink = session.sink();
   const RootReport report = session.engine().root(request, sink);
-  session.say(report.root, report_json(report));
+  const bool is_json = session.format() == RowFormat::kJson;
+  session.console().out().write((is_json ? report_json(report) : report.root) + "\n");
   if (report.differences.empty()) return 0;
   const std::string names = join(report.differences, ", ");
   if (request.accept) {

@@ -107,21 +107,18 @@ class SumReader {
     });
   }
 
-  // Adds what came between two versions, or takes it away again when `to` is the older one.
+  // Adds what came since the version of a kept sum, and takes away what went.
   void bring_up(const std::vector<Scope*>& scopes, std::int64_t from, const VersionInfo& to) {
+    if (from > to.version) throw ContentMoved();  // another process has seen a later one
     std::vector<LatticeSum> came;
     std::vector<LatticeSum> went;
-    if (from != to.version) {
+    if (from < to.version) {
       const VersionInfo since = version(from);
-      const bool back = since.version > to.version;
-      const VersionInfo& before = back ? to : since;
-      const VersionInfo& after = back ? since : to;
       pg::Transaction transaction(reading_, pg::TransactionMode::kReadOnly);
       use_change_indexes(reading_);
-      came = read(scopes, only_after(before, after));
-      went = read(scopes, only_before(before, after));
+      came = read(scopes, only_after(since, to));
+      went = read(scopes, only_before(since, to));
       transaction.commit();
-      if (back) std::swap(came, went);
     }
     for (std::size_t i = 0; i < scopes.size(); ++i) {
       scopes[i]->sum = scopes[i]->kept->sum;
