@@ -183,9 +183,9 @@ Digest references_digest(EngineContext& context, pg::Connection& reading,
   std::vector<std::string> cells;
   for (const ColumnInfo* column : content.table->visible_columns()) {
     if (!column->media_kind()) continue;
-    cells.push_back(fmt::format("SELECT {0}::text AS url FROM {1} WHERE {2} AND {0} ~ '^https?:'",
-                                column->physical, content.table->store_table(),
-                                visible_at(content.version)));
+    cells.push_back(
+        fmt::format("SELECT DISTINCT {0}::text AS url FROM {1} WHERE {2} AND {0} ~* '^https?:'",
+                    column->physical, content.table->store_table(), visible_at(content.version)));
   }
   const bool any =
       !cells.empty() &&

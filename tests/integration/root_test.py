@@ -2,6 +2,7 @@
 """Roots: what docs/formats/root.md says, computed a second time (support/root_reference.py), and what
 must and must not change them."""
 
+import hashlib
 import pathlib
 import random
 import subprocess
@@ -11,6 +12,7 @@ import threading
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support import coppice, root_reference, tap  # noqa: E402
 from support.coppice import Home, psql  # noqa: E402
+from support.file_server import FileServer, png  # noqa: E402
 
 PAGE = pathlib.Path(__file__).resolve().parent.parent.parent / "docs/formats/root.md"
 
@@ -25,7 +27,7 @@ def root(home, *arguments):
 
 
 def owner_url(home):
-    """The role that may write the store."""
+    """The role that may write the store of a private server."""
     return home.status()["database_url"].replace("coppice_reader@", "coppice@", 1)
 
 
@@ -131,6 +133,7 @@ class Format(coppice.TestCase):
 class Values(coppice.TestCase):
     """Each of these is a value of its own, and means what the page says."""
 
+    private = True
     TEXTS = {
         "text": [None, "", "0", "NULL", "\\N", "a\tb\nc\\d", "é", "e\u0301", "🎬"],
         "float8": ["0", "-0", "NaN", "Infinity", "0.1", "0.30000000000000004", "1e+100"],
@@ -328,8 +331,97 @@ class SameContent(coppice.TestCase):
         self.assertEqual(root(other, "--history"), history)
 
 
+class OtherThings(coppice.TestCase):
+    def test_a_kept_url_counts_by_what_it_gave(self):
+        server = FileServer.start(self)
+        keep = {"COPPICE_MEDIA_REFERENCES": "keep"}
+        self.home.sql("CREATE TABLE r (id int PRIMARY KEY, i image)")
+        roots = []
+        for width in (3, 4):
+            picture = png(width, 2)
+            url = server.put("/a.png", picture)
+            self.home.sql("DELETE FROM r", environment=keep)
+            self.home.sql(f"INSERT INTO r VALUES (1, '{url}'), (2, '{url}'), (3, NULL)",
+                          environment=keep)  # fmt: skip
+            rows = [{"id": "1", "i": url}, {"id": "2", "i": url}, {"id": "3", "i": None}]
+
+            def cells(name, rows=rows):
+                return root_reference.cell_sum(rows, ["id"], name)
+
+            expected = root_reference.table_root(
+                "public", "r",
+                [root_reference.column_root("id", "integer", cells("id"), not_null=True),
+                 root_reference.column_root("i", "image", cells("i"))],
+                constraints=[("r_pkey", "primary key", None, True, ["id"])],
+                references=[(url, f"media:{hashlib.sha256(picture).hexdigest()}.png")],
+            )  # fmt: skip
+            roots.append(root(self.home, "--table", "r"))
+            self.assertEqual(roots[-1], expected.hex())
+        self.assertNotEqual(*roots)
+        # The records of URLs that no row names any more are no content.
+        self.home.sql("DELETE FROM r")
+        empty = root(self.home, "--table", "r")
+        self.home.sql("CREATE TABLE never (id int PRIMARY KEY, i image)")
+        never = report(self.home, "--table", "never")["tables"][0]
+        self.home.sql("DROP TABLE never; ALTER TABLE r RENAME TO never;"
+                      "ALTER TABLE never RENAME CONSTRAINT r_pkey TO never_pkey")  # fmt: skip
+        self.assertNotEqual(root(self.home, "--table", "never"), empty)
+        self.assertEqual(root(self.home, "--table", "never"), never["root"])
+
+    def test_a_materialized_view_is_a_table(self):
+        self.home.sql("CREATE TABLE base (id int PRIMARY KEY, n int);"
+                      "INSERT INTO base VALUES (1, 1), (2, 1), (3, 5);"
+                      "CREATE MATERIALIZED VIEW twice AS SELECT b.n * 2 AS m FROM base b")  # fmt: skip
+        for change in ("", "UPDATE base SET n = 7 WHERE id = 1", "DELETE FROM base WHERE id = 3"):
+            if change:
+                self.home.sql(change)
+            rows = [{"m": str(m)} for (m,) in self.home.values("SELECT m FROM twice")]
+            column = root_reference.column_root("m", "integer", None, derived="b.n * 2")
+            expected = root_reference.table_root(
+                "public", "twice", [column], rows=root_reference.row_sum(rows, ["m"]),
+                query="SELECT b.n * 2 AS m FROM base b",
+            )  # fmt: skip
+            self.assertEqual(root(self.home, "--table", "twice"), expected.hex())
+
+    def test_views_over_versions_and_renamed_columns(self):
+        self.home.sql("CREATE TABLE film (id int PRIMARY KEY, title text);"
+                      "INSERT INTO film VALUES (1, 'a');"
+                      'CREATE VIEW old AS SELECT id, title FROM "film:1";'
+                      "CREATE VIEW now (x, y) AS SELECT id, title FROM film")  # fmt: skip
+        before = root(self.home)
+        self.assertEqual(root(self.home, "--rows"), before)
+        self.home.sql("ALTER TABLE film RENAME COLUMN title TO name; ALTER TABLE film RENAME TO f")
+        after = root(self.home)
+        self.assertNotEqual(after, before)
+        self.assertEqual(root(self.home, "--rows"), after)
+        self.assertEqual(self.home.values("SELECT * FROM now"), [[1, "a"]])
+
+    def test_tables_that_come_and_go_meanwhile(self):
+        self.home.sql("CREATE TABLE stays (id int PRIMARY KEY); INSERT INTO stays VALUES (1)")
+        alone = root(self.home, "--table", "stays")
+        enough = threading.Event()
+
+        def come_and_go():
+            while not enough.is_set():
+                self.home.sql("CREATE TABLE goes (id int PRIMARY KEY, v int);"
+                              "INSERT INTO goes SELECT g, g FROM generate_series(1, 500) g;"
+                              "ALTER TABLE goes DROP COLUMN v; DROP TABLE goes")  # fmt: skip
+
+        other = threading.Thread(target=come_and_go)
+        other.start()
+        try:
+            for _ in range(10):
+                tables = {table["table"]: table["root"] for table in report(self.home)["tables"]}
+                self.assertEqual(tables["public.stays"], alone)
+        finally:
+            enough.set()
+            other.join()
+
+
 class Damage(coppice.TestCase):
     """What somebody changes behind Coppice's back is found from the rows."""
+
+    private = True
 
     def test_a_flipped_value_is_named(self):
         self.home.sql(
