@@ -188,18 +188,21 @@ void ViewStage::ensure() {
 
 // Rows whose parent's row does not take part any more, and those that others replaced in the view.
 void ViewStage::drop_stale() {
-  const std::string gone = fmt::format(
-      "DELETE FROM {0} v WHERE NOT EXISTS (SELECT FROM {1} s WHERE s._row = v._parent "
-      "AND s.{2} = v._source AND {3})",
-      stage_.name(), rows_.relation, rows_.key(), takes_part(rows_, "s"));
+  const std::string stale = fmt::format(
+      "NOT EXISTS (SELECT FROM {} s WHERE s._row = v._parent AND s.{} = v._source AND {})",
+      rows_.relation, rows_.key(), takes_part(rows_, "s"));
   if (!rows_.is_stage) {
-    // The view is being made: its store holds what this operation made, and nobody reads it.
-    context_.main.exec(fmt::format(
-        "WITH gone AS ({} RETURNING _parent) DELETE FROM {} WHERE _parent IN (SELECT * FROM gone)",
-        gone, view_->store_table()));
+    // The view is being made: its store holds what this operation made, and nobody reads it. A
+    // parent that changed after the last look may have rows of both its states there: all of them
+    // are made anew.
+    context_.main.exec(
+        fmt::format("WITH gone AS (SELECT v._parent FROM {0} v WHERE {1}), "
+                    "unmarked AS (DELETE FROM {0} WHERE _parent IN (SELECT _parent FROM gone)) "
+                    "DELETE FROM {2} WHERE _parent IN (SELECT _parent FROM gone)",
+                    stage_.name(), stale, view_->store_table()));
     return;
   }
-  context_.main.exec(gone);
+  context_.main.exec(fmt::format("DELETE FROM {} v WHERE {}", stage_.name(), stale));
   context_.main.exec(fmt::format(
       "DELETE FROM {0} WHERE (_parent, _source) IN (SELECT s._parent, s._source FROM {0} s "
       "WHERE s._action IN ('u', 'd') AND NOT EXISTS (SELECT FROM {1} t WHERE t._row = s._row "
