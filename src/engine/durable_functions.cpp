@@ -10,9 +10,11 @@
 namespace coppice::engine {
 namespace {
 
+// Of a service; they keep no workers busy, and wait for each other in its own pool.
+constexpr std::size_t kServiceCalls = 64;
+
 std::size_t calls_at_once(const UserFunction& function) {
-  // Calls of a service keep no workers busy, and wait for each other in its own pool.
-  if (function.signature.language == FunctionLanguage::kHttp) return kPieceCalls;
+  if (function.signature.language == FunctionLanguage::kHttp) return kServiceCalls;
   const FunctionSettings settings =
       read_function_settings(function.settings, function.signature.language);
   const std::size_t workers = settings.workers > 0 ? static_cast<std::size_t>(settings.workers)

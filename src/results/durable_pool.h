@@ -2,10 +2,10 @@
 //
 // Model    For each row: what the store has is the result. What it has not is claimed, asked of the
 //          pool behind, and kept before evaluate() returns, in pieces of kPieceCalls calls or as
-//          much as takes kPieceSeconds, so that a crash costs one piece. A piece is kept while the
-//          next one is asked for. Equal rows of a batch are one call. What another session is
-//          making is waited for, and made here only if that one fails. Failures are given out and
-//          not kept.
+//          much as takes kPieceSeconds. One is kept while the next one is asked for, so that a
+//          crash costs two pieces at most. Equal rows of a batch are one call. What another session
+//          is making is waited for, and made here only if that one fails. Failures are given out
+//          and not kept.
 // Threads  One call at a time. The store is used by one thread at a time, not always the caller's.
 // Errors   Those of the pool and of the store.
 // Source   docs/formats/durable_results.md
@@ -24,8 +24,8 @@
 
 namespace coppice {
 
-inline constexpr std::size_t kPieceCalls = 64;  // at least; then as many as take kPieceSeconds
-inline constexpr double kPieceSeconds = 1.0;
+inline constexpr std::size_t kPieceCalls = 32;  // at least; then as many as take kPieceSeconds
+inline constexpr double kPieceSeconds = 0.5;
 
 struct DurableOptions {
   DurableFunction function;
