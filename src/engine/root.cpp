@@ -22,7 +22,8 @@ constexpr int kAttempts = 5;
 // What was dropped, altered or pruned between reading the catalog and the rows.
 bool is_moved(const pg::ServerError& error) {
   constexpr std::string_view kGone[] = {"42P01", "42703", "23503"};
-  return std::find(std::begin(kGone), std::end(kGone), error.sqlstate()) != std::end(kGone);
+  return pg::is_retryable(error) ||
+         std::find(std::begin(kGone), std::end(kGone), error.sqlstate()) != std::end(kGone);
 }
 
 void check_column(const TableInfo& table, const std::string& column) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "backup/field_hash.h"
+#include "base/clock.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "config/settings.h"
@@ -18,6 +19,11 @@ namespace {
 
 using catalog::ColumnInfo;
 using catalog::TableInfo;
+
+// Of the schema, while others change it.
+constexpr int kAttempts = 30;
+constexpr std::chrono::milliseconds kFirstPause{5};
+constexpr std::chrono::milliseconds kLongestPause{200};
 
 // What says which cells a statement writes, or what functions answer; not how fast.
 constexpr std::string_view kContentSettings[] = {
@@ -114,15 +120,34 @@ void add_grants(FieldHash& hash, const SchemaModel& schema) {
   }
 }
 
-}  // namespace
+// What changes with every change of a schema. PostgreSQL's functions that print definitions show
+// what is there now, whatever the transaction sees: what is read counts if this has stayed the
+// same.
+std::string schema_mark(EngineContext& context) {
+  const pg::Result mark = context.main.exec(
+      "SELECT md5(string_agg(m, ' ' ORDER BY m)) FROM ("
+      "SELECT 'r' || tree_id || ':' || schema_version FROM coppice.trees "
+      "UNION ALL SELECT 't' || table_id || ':' || xmin FROM coppice.tables "
+      "UNION ALL SELECT 'v' || view_id || ':' || xmin FROM coppice.views "
+      "UNION ALL SELECT 'i' || index_id || ':' || xmin FROM coppice.indexes "
+      "UNION ALL SELECT 'c' || c.oid || ':' || c.xmin FROM pg_class c "
+      "JOIN pg_namespace n ON n.oid = c.relnamespace "
+      "JOIN coppice.schemas s ON s.schema_name = n.nspname "
+      "UNION ALL SELECT 'f' || p.oid || ':' || p.xmin FROM pg_proc p "
+      "JOIN pg_namespace n ON n.oid = p.pronamespace "
+      "JOIN coppice.schemas s ON s.schema_name = n.nspname) AS marks(m)");
+  return std::string(mark.is_null(0, 0) ? "" : mark.text(0, 0));
+}
 
-HomeContent read_content(EngineContext& context, bool with_history) {
+// Also whether the schema stayed the same meanwhile.
+std::pair<HomeContent, bool> try_content(EngineContext& context, bool with_history) {
   HomeContent content;
   content.settings = content_settings(context.config);
   // Views over versions may have to be made (resolve_versions()): not read-only.
   pg::EnclosingTransaction transaction(context.main);
   context.main.exec("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
   context.main.exec("SET LOCAL TimeZone = 'UTC'");
+  const std::string mark = schema_mark(context);
   context.refresh_functions();
   content.moment = context.main.exec("SELECT statement_timestamp()").text(0, 0);
   content.schema = schema_in_catalog(context);
@@ -135,7 +160,25 @@ HomeContent read_content(EngineContext& context, bool with_history) {
   }
   if (with_history) read_history(context, content);
   transaction.commit();
-  return content;
+  return {std::move(content), schema_mark(context) == mark};
+}
+
+}  // namespace
+
+HomeContent read_content(EngineContext& context, bool with_history) {
+  for (int attempt = 1;; ++attempt) {
+    context.check_stop();
+    try {
+      auto [content, is_settled] = try_content(context, with_history);
+      if (is_settled) return std::move(content);
+      if (attempt == kAttempts) throw ContentMoved();
+    } catch (const Error& error) {
+      const bool is_final =
+          error.code() == ErrorCode::kInterrupted || error.code() == ErrorCode::kUnavailable;
+      if (is_final || attempt == kAttempts) throw;
+    }
+    SystemClock().sleep(backoff(attempt, kFirstPause, kLongestPause));
+  }
 }
 
 Digest column_root(const TableContent& content, const ColumnInfo& column, const LatticeSum* sum) {
