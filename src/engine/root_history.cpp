@@ -43,9 +43,9 @@ constexpr List kLists[] = {
      "JOIN coppice.operations o ON o.tree_id = t.tree_id AND o.op_id = e.op_id "
      "WHERE o.state = 'published' ORDER BY e.table_id, e.row_id, e.column_id, e.op_id"},
     {"media_references",
-     "SELECT m.tree_id, m.op_id, m.url, m.name, m.kind, m.mime, m.size_bytes, m.etag "
+     "SELECT m.tree_id, m.op_id, m.url_sha256, m.url, m.name, m.kind, m.mime, m.size_bytes, m.etag "
      "FROM coppice.media_references m JOIN coppice.operations o USING (tree_id, op_id) "
-     "WHERE o.state = 'published' ORDER BY m.tree_id, m.op_id, m.url_sha256"},
+     "WHERE o.state = 'published' ORDER BY m.tree_id, m.op_id, m.url_sha256 COLLATE \"C\""},
     {"functions",
      "SELECT function_id, version, language, parameters, result, volatility, source, settings, "
      "digest, comment, created_at, replaced_at FROM coppice.functions "

@@ -3,8 +3,10 @@
 must and must not change them."""
 
 import hashlib
+import json
 import pathlib
 import random
+import re
 import subprocess
 import sys
 import threading
@@ -128,6 +130,64 @@ class Format(coppice.TestCase):
                 views=[("shop", "dear", 0, view, None)],
             ).hex(),
         )  # fmt: skip
+
+
+class History(coppice.TestCase):
+    """The history root, made a second time from the catalog and the store."""
+
+    private = True
+    LIST = re.compile(r"^\| `(\w+)` \| .+? \| (.+?); (.+?) \|$", re.M)
+
+    def rows_of(self, columns, source):
+        texts = ", ".join(
+            f"CASE WHEN {c} THEN 't' ELSE 'f' END" if c == "not_null" else f"{c}::text"
+            for c in columns
+        )
+        found = psql(owner_url(self.home),
+                     f"SET TimeZone = 'UTC'; SELECT json_build_array({texts}) FROM {source}")  # fmt: skip
+        return [json.loads(line) for line in found.stdout.splitlines()]
+
+    def test_history_root(self):
+        self.home.sql(
+            "CREATE TABLE film (id int PRIMARY KEY, title text, n int OPTIONS (on_error 'ignore') "
+            "  GENERATED ALWAYS AS (10 / (id - 2)) STORED);"
+            "INSERT INTO film (id, title) VALUES (1, 'a'), (2, 'b'), (3, NULL);"
+            "UPDATE film SET title = 'c' WHERE id = 1; DELETE FROM film WHERE id = 2;"
+            "ALTER TABLE film ADD COLUMN made int DEFAULT 5; ALTER TABLE film DROP COLUMN title;"
+            "INSERT INTO film (id) VALUES (4)"
+        )
+        self.home.run("snapshot", "create", "film", "here")
+        for pruned in (False, True):
+            if pruned:
+                self.home.run("prune", "film", "--keep", "3", "--yes")
+            floor = self.home.value("SELECT floor_version FROM coppice.trees")
+            self.assertEqual(floor > 0, pruned)
+            conditions = {
+                "versions": f"version >= {floor}",
+                "operations": "state = 'published'",
+                "columns": f"state = 'live' AND (to_version IS NULL OR to_version > {floor})",
+            }
+            lists = {}
+            for name, keys, others in self.LIST.findall(PAGE.read_text()):
+                keys = keys.split(", ")
+                order = ", ".join(f'{key} COLLATE "C"' if key in ("name", "url_sha256", "function_id")
+                                  else key for key in keys)  # fmt: skip
+                lists[name] = self.rows_of(
+                    keys + others.split(", "),
+                    f"coppice.{name} WHERE {conditions.get(name, 'true')} ORDER BY {order}",
+                )
+            self.assertEqual(len(lists), 7)
+            self.assertEqual(len(lists["cell_errors"]), 0 if pruned else 1)
+            store, _ = store_of(self.home, "film", "id")
+            physical = sorted({row[4] for row in lists["columns"]})
+            versions = root_reference.Sum()
+            for row in self.rows_of(["_row", "_from", "_to", *physical], store):
+                versions.add("coppice root 1 row version", row)
+            content = bytes.fromhex(root(self.home))
+            expected = root_reference.history_root(
+                content, [("public", "film", versions.digest())], lists
+            )
+            self.assertEqual(root(self.home, "--history"), expected.hex())
 
 
 class Values(coppice.TestCase):

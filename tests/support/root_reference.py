@@ -153,6 +153,19 @@ def table_root(schema, name, columns, rows=None, query=None, retention=None, com
     return digest("coppice root 1 table", *values)
 
 
+def history_root(content, tables, lists):
+    """`tables` are (schema, name, digest of the sum), `lists` {name: rows}, both in order."""
+    values = []
+    for name, rows in lists.items():
+        values.append(name)
+        for row in rows:
+            values += ["row", len(row), *row]
+        values.append("end")
+    listed = digest("coppice root 1 history lists", *values)
+    flat = [value for table in tables for value in table]
+    return digest("coppice root 1 history", content, len(tables), *flat, listed)
+
+
 def home_root(tables, settings=(), schemas=(), functions=(), views=(), grants=()):
     values = []
     for entries in (settings, schemas, functions, tables, views, grants):
