@@ -667,6 +667,18 @@ class RandomHistories(coppice.TestCase):
         self.assertEqual(report(home)["rows_read"], 5000)
         self.assertEqual(report(home, "--rows")["differences"], [])
 
+    def test_another_primary_key_makes_other_sums(self):
+        home = self.home
+        home.sql("CREATE TABLE k (a int PRIMARY KEY, b int NOT NULL, c text);"
+                 "INSERT INTO k VALUES (1, 3, 'x'), (2, 4, 'y')")  # fmt: skip
+        roots = [root(home, "--table", "k", "--column", "c")]
+        for key in ("b", "b, a", "a"):
+            home.sql(f"ALTER TABLE k DROP CONSTRAINT k_pkey; ALTER TABLE k ADD PRIMARY KEY ({key})")
+            roots.append(root(home, "--table", "k", "--column", "c"))
+            self.assertEqual(root(home, "--table", "k", "--column", "c", "--rows"), roots[-1])
+        self.assertEqual(len(set(roots)), 3)
+        self.assertEqual(roots[0], roots[3])
+
 
 if __name__ == "__main__":
     tap.main()
