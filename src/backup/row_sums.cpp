@@ -27,7 +27,12 @@ class AdderThreads {
     const unsigned count = std::clamp(std::thread::hardware_concurrency(), 1U, kMostThreads);
     for (unsigned i = 0; i < count; ++i)
       adders_.push_back(std::make_unique<internal::RowAdder>(form));
-    for (auto& adder : adders_) threads_.emplace_back([this, &adder] { run(*adder); });
+    try {
+      for (auto& adder : adders_) threads_.emplace_back([this, &adder] { run(*adder); });
+    } catch (...) {
+      end();  // those that run wait for batches
+      throw;
+    }
   }
   ~AdderThreads() { end(); }
   AdderThreads(const AdderThreads&) = delete;
