@@ -50,6 +50,7 @@ std::vector<std::pair<std::string, std::string>> content_settings(const Config& 
 template <typename T, typename Key>
 std::vector<const T*> sorted(const std::vector<T>& entries, const Key& key) {
   std::vector<const T*> order;
+  order.reserve(entries.size());
   for (const T& entry : entries) order.push_back(&entry);
   std::sort(order.begin(), order.end(), [&](const T* a, const T* b) { return key(*a) < key(*b); });
   return order;

@@ -74,6 +74,7 @@ std::vector<std::string> shown_columns(EngineContext& context, const catalog::Ta
       "AND state = 'live' AND (to_version IS NULL OR to_version > $2) ORDER BY 1",
       {std::to_string(table.table_id), std::to_string(table.floor_version)});
   std::vector<std::string> columns;
+  columns.reserve(static_cast<std::size_t>(rows.rows()));
   for (int row = 0; row < rows.rows(); ++row) columns.emplace_back(rows.text(row, 0));
   return columns;
 }

@@ -33,6 +33,7 @@ struct Scope {
 
 std::vector<std::string> physical_names(const std::vector<const ColumnInfo*>& columns) {
   std::vector<std::string> names;
+  names.reserve(columns.size());
   for (const ColumnInfo* column : columns) names.push_back(column->physical);
   return names;
 }
