@@ -40,7 +40,7 @@ def program_for_tests(scratch):
     return build / "coppice"
 
 
-def environment(scratch):
+def environment(scratch, long):
     """What every test sees: the program as it is shipped, the test hooks, a scratch folder, and
     nothing of the user's own Coppice."""
     kept = {
@@ -48,6 +48,8 @@ def environment(scratch):
     }
     if external := os.environ.get("COPPICE_TEST_DATABASE_URL"):
         kept["COPPICE_TEST_DATABASE_URL"] = external
+    if long:
+        kept["COPPICE_TEST_LONG"] = "1"  # C++ tests that have more to try
     return kept | {
         "COPPICE": str(program_for_tests(scratch)),
         "COPPICE_TEST": "1",
@@ -201,7 +203,7 @@ def main():
 def run(arguments, scratch):
     if arguments.long and not arguments.list:
         build_tsan()
-    all_suites = list(suites(arguments.long, environment(scratch), arguments.names))
+    all_suites = list(suites(arguments.long, environment(scratch, arguments.long), arguments.names))
     if arguments.list:
         for suite in all_suites:
             print("\n".join(name for name in suite.names() if matches(name, arguments.names)))

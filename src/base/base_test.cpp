@@ -46,6 +46,13 @@ TEST(Base64, AgreesWithThePublishedVectors) {
   EXPECT_EQ(to_base64("foo"), "Zm9v");
   EXPECT_EQ(to_base64("foobar"), "Zm9vYmFy");
   EXPECT_EQ(to_base64(std::string("\0\xff", 2)), "AP8=");
+  EXPECT_EQ(from_base64("AP8="), std::string("\0\xff", 2));
+  EXPECT_EQ(from_base64("Zm9vYmFy"), "foobar");
+  EXPECT_EQ(from_base64(""), "");
+  for (const char* const wrong :
+       {"Z", "Zg=", "Zg==Zg==", "Zh==", " Zg=", "Zg\n=", "====", "Z$=="}) {
+    EXPECT_EQ(from_base64(wrong), std::nullopt) << wrong;
+  }
   // Pieces that are encoded one after another join without padding.
   const std::string large((3 << 20) + 1, '\0');
   const std::string text = to_base64(large);

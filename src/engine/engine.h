@@ -81,9 +81,9 @@ struct ResultsToPrune {
 struct RootRequest {
   std::optional<std::string> table;
   std::optional<std::string> column;  // of that table
-  bool from_rows = false;  // made of the rows alone; what is kept is compared with it
-  bool accept = false;     // with from_rows: what differs is kept from now on
-  bool history = false;    // of all versions
+  bool from_rows = false;             // made of the rows alone; what is kept is compared with it
+  bool accept = false;                // with from_rows: what differs is kept from now on
+  bool history = false;               // of all versions
 };
 // docs/formats/root.md. Roots are 64 hexadecimal digits.
 struct RootReport {

@@ -1,0 +1,48 @@
+// Accesses: who may open a repository, and the epochs of its keys.
+//
+// Model    An access is a passphrase, or a file or secret of random bytes. Documents of accesses
+// and epochs
+//          carry a MAC under the id key: who can write to the store cannot add a reader.
+// Threads  Safe from any thread; the store decides between writers.
+// Errors   kRefused when no access opens with the secret; kIntegrity for a document that is not
+// one, or whose MAC
+//          does not fit; kUsage for a key file that is too short.
+// Source   docs/formats/repository.md, "Keys"
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "objects/object_store.h"
+#include "repo/keys.h"
+
+namespace coppice::repo {
+
+// What opens an access.
+struct Secret {
+  enum class Kind { kPassphrase, kKeyFile };
+  Kind kind = Kind::kPassphrase;
+  std::string bytes;
+};
+inline constexpr std::size_t kLeastKeyFileBytes = 32;
+
+struct AccessInfo {
+  std::string id;
+  std::string kind;  // "passphrase", "key-file"
+  std::string label;
+  std::string created_at;
+};
+
+// A new repository's secrets, with the first epoch and one access.
+Keys create_access(ObjectStore& store, const Secret& secret, const std::string& label,
+                   const Clock& clock);
+Keys open_access(ObjectStore& store, const Secret& secret);
+// Whoever holds `keys` may add another. Gives its id.
+std::string add_access(ObjectStore& store, const Keys& keys, const Secret& secret,
+                       const std::string& label, const Clock& clock);
+std::vector<AccessInfo> list_accesses(ObjectStore& store, const Keys& keys);
+// kNotFound; kRefused for the last one.
+void remove_access(ObjectStore& store, const Keys& keys, const std::string& id);
+
+}  // namespace coppice::repo

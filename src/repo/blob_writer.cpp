@@ -1,0 +1,146 @@
+#include "repo/blob_writer.h"
+
+#include <utility>
+
+#include "base/error.h"
+
+namespace coppice::repo {
+
+using std::chrono::steady_clock;
+
+BlobWriter::BlobWriter(Repository& repository, WriterOptions options)
+    : repository_(repository), options_(std::move(options)) {}
+
+WriterCounts BlobWriter::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+bool BlobWriter::relies_on(const BlobId& id) {
+  const std::optional<ObjectId> there = repository_.with_index([&](const Index& index) {
+    const auto place =
+        index.find(id, [&](const ObjectId& pack) { return !options_.marked.contains(pack); });
+    return place ? std::optional(place->pack->id) : std::nullopt;
+  });
+  if (!there) return false;
+  const std::lock_guard lock(mutex_);
+  relied_on_.insert(*there);
+  return true;
+}
+
+// False for one that this writer must write: it is the first to ask.
+bool BlobWriter::is_known(const BlobId& id) {
+  if (relies_on(id)) return true;
+  const std::lock_guard lock(mutex_);
+  return !given_.insert(id).second;
+}
+
+void BlobWriter::distrust(const std::set<ObjectId>& packs) {
+  options_.marked.insert(packs.begin(), packs.end());
+  again_.clear();
+  for (const ObjectId& pack : packs) relied_on_.erase(pack);
+}
+
+// What was a tree is one again: its flag is that of the place it is read from.
+void BlobWriter::add_again(const BlobId& id, std::string_view bytes) {
+  const bool tree = repository_.with_index([&](const Index& index) {
+    const auto place = index.find(id);
+    return place && (place->entry->flags & kBlobTree) != 0;
+  });
+  {
+    const std::lock_guard lock(mutex_);
+    if (!again_.insert(id).second) return;
+    ++counts_.new_blobs;
+    counts_.new_bytes += bytes.size();
+  }
+  pack_blob(id, bytes, tree);
+}
+
+BlobId BlobWriter::add_blob(std::string_view bytes, bool tree) {
+  if (bytes.size() > kMostBlobBytes) {
+    throw Error(ErrorCode::kInternal, "a blob is larger than any may be");
+  }
+  const BlobId id = repository_.keys().blob_id(bytes);
+  const bool known = is_known(id);
+  {
+    const std::lock_guard lock(mutex_);
+    ++counts_.blobs;
+    counts_.blob_bytes += bytes.size();
+    if (!known) {
+      ++counts_.new_blobs;
+      counts_.new_bytes += bytes.size();
+    }
+  }
+  if (!known) pack_blob(id, bytes, tree);
+  return id;
+}
+
+void BlobWriter::pack_blob(const BlobId& id, std::string_view bytes, bool tree) {
+  const EncodedBlob blob = encode_blob(id, bytes, tree);
+  std::optional<Pack> full;
+  {
+    const std::lock_guard lock(mutex_);
+    std::optional<PackBuilder>& builder = tree ? trees_ : data_;
+    if (!builder) builder.emplace(repository_.keys());
+    builder->add(blob);
+    if (builder->size_bytes() >= options_.pack_bytes) {
+      full = builder->finish();
+      builder.reset();
+    }
+  }
+  if (full) write(std::move(*full));
+}
+
+void BlobWriter::write(Pack pack) {
+  repository_.store().put(pack_name(pack.id), pack.bytes);
+  bool due = false;
+  {
+    const std::lock_guard lock(mutex_);
+    counts_.stored_bytes += pack.bytes.size();
+    relied_on_.insert(pack.id);
+    if (index_.empty()) unindexed_ = steady_clock::now();
+    index_.add(pack);
+    due = steady_clock::now() - indexed_ >= options_.index_every ||
+          index_.entry_count() >= kMostIndexEntries / 2;
+  }
+  if (due) write_index();
+}
+
+void BlobWriter::write_index() {
+  IndexPart part;
+  {
+    const std::lock_guard lock(mutex_);
+    part = std::exchange(index_, {});
+    indexed_ = steady_clock::now();
+  }
+  if (indexed_ - unindexed_ >= options_.trust_for) part = without_missing_packs(std::move(part));
+  repository_.add_index(std::move(part));
+}
+
+// A program that slept for so long that packs of no index were collected meanwhile must not name
+// them.
+IndexPart BlobWriter::without_missing_packs(IndexPart part) const {
+  std::set<ObjectId> there;
+  repository_.store().list("packs/",
+                           [&](const ObjectInfo& info) { there.insert(object_id(info.name)); });
+  IndexPart kept;
+  for (std::size_t number = 0; number < part.packs().size(); ++number) {
+    if (there.contains(part.packs()[number].id)) kept.add(part, number);
+  }
+  return kept;
+}
+
+void BlobWriter::flush() {
+  for (std::optional<PackBuilder>* const builder : {&data_, &trees_}) {
+    std::optional<Pack> pack;
+    {
+      const std::lock_guard lock(mutex_);
+      if (*builder) pack = (*builder)->finish();
+      builder->reset();
+    }
+    if (pack) write(std::move(*pack));
+  }
+  write_index();
+}
+
+}  // namespace coppice::repo

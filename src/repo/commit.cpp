@@ -1,0 +1,67 @@
+#include "repo/commit.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "base/error.h"
+#include "repo/marks.h"
+#include "repo/reach.h"
+
+namespace coppice::repo {
+namespace {
+
+std::set<ObjectId> both(const std::set<ObjectId>& one, const std::set<ObjectId>& other) {
+  std::set<ObjectId> common;
+  std::set_intersection(one.begin(), one.end(), other.begin(), other.end(),
+                        std::inserter(common, common.end()));
+  return common;
+}
+
+// Those of the packs that are not there.
+std::set<ObjectId> missing(ObjectStore& store, std::set<ObjectId> packs) {
+  store.list("packs/", [&](const ObjectInfo& info) { packs.erase(object_id(info.name)); });
+  return packs;
+}
+
+Error lost() {
+  return Error(ErrorCode::kConflict,
+               "a collection has removed what this backup needs while it was being made",
+               "make it again; and give `prune` a waiting time longer than any backup takes");
+}
+
+}  // namespace
+
+WriterOptions begin_backup(const Repository& repository, WriterOptions options) {
+  options.marked = marked_packs(read_marks(repository));
+  return options;
+}
+
+ObjectId commit(Repository& repository, BlobWriter& writer, std::string_view manifest) {
+  writer.flush();
+  for (;;) {
+    std::set<ObjectId> doubtful = marked_packs(read_marks(repository));
+    if (!writer.trusts()) doubtful.merge(missing(repository.store(), writer.relied_on()));
+    if (both(doubtful, writer.relied_on()).empty()) break;
+    // What only they have is written again.
+    writer.distrust(doubtful);
+    try {
+      Walk(repository, [&](const BlobId& id) {
+        if (!writer.relies_on(id)) writer.add_again(id, repository.read(id));
+      }).manifest_text("the manifest", manifest);
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kNotFound) throw lost();
+      throw;
+    }
+    writer.flush();
+  }
+  const ObjectId id = repository.put_manifest(manifest);
+  // A mark that was written in between may have been carried out only by who did not wait.
+  for (const ObjectId& pack : both(marked_packs(read_marks(repository)), writer.relied_on())) {
+    if (repository.store().stat(pack_name(pack))) continue;
+    repository.remove_manifest(id);
+    throw lost();
+  }
+  return id;
+}
+
+}  // namespace coppice::repo

@@ -1,0 +1,28 @@
+// Marks: what a collection is going to remove.
+//
+// Threads  Safe from any thread.
+// Errors   kIntegrity, naming the mark; those of the store.
+// Source   docs/formats/repository.md, "Marks" and "Removing"
+#pragma once
+
+#include <set>
+#include <vector>
+
+#include "repo/repository.h"
+
+namespace coppice::repo {
+
+struct Mark {
+  ObjectId id;
+  std::int64_t modified_us = 0;
+  std::set<ObjectId> packs;
+};
+
+ObjectId write_mark(Repository& repository, const std::set<ObjectId>& packs);
+std::vector<Mark> read_marks(const Repository& repository);
+std::set<ObjectId> marked_packs(const std::vector<Mark>& marks);
+
+// The time of the store's own clock.
+std::int64_t store_time_us(ObjectStore& store);
+
+}  // namespace coppice::repo

@@ -1,0 +1,107 @@
+// Repository: blobs and manifests in an object store, for whoever holds a key.
+//
+// Model    create() makes one, open() opens one. load_index() reads what blobs there are; blobs are
+// then read by their ids,
+//          and written by a BlobWriter (repo/blob_writer.h). A manifest makes what it reaches a
+//          backup.
+// Threads  After load_index(): reading from any thread; adding to the index is locked.
+// Errors   kNotFound when there is no repository; kNewerFormat; kRefused for a wrong key, or
+// encryption that is not
+//          as expected; kIntegrity, naming object and blob, for what is damaged; those of the
+//          store.
+// Source   docs/formats/repository.md
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "objects/object_store.h"
+#include "repo/access.h"
+#include "repo/index.h"
+
+namespace coppice::repo {
+
+// nullopt: not encrypted, which somebody must have asked for by name.
+using Opener = std::optional<Secret>;
+
+struct ManifestInfo {
+  ObjectId id;
+  std::uint64_t size_bytes = 0;
+  std::int64_t modified_us = 0;
+};
+
+// What could not be read of several objects.
+struct Damage {
+  std::string object;
+  std::string what;
+};
+
+class Repository {
+ public:
+  // `store` and `clock` are borrowed. kAlreadyExists when there is one.
+  static Repository create(ObjectStore& store, const Opener& opener, const Clock& clock);
+  static Repository open(ObjectStore& store, const Opener& opener);
+
+  const std::string& id() const { return id_; }
+  bool encrypted() const { return keys_.encrypted(); }
+  const Keys& keys() const { return keys_; }
+  ObjectStore& store() const { return store_; }
+
+  // Every index. What is damaged is given back; the blobs that only it names are missing.
+  std::vector<Damage> load_index();
+  bool has(const BlobId& id) const;
+  std::size_t blob_count() const;
+  // One request, and one more for each pack in which it is damaged or missing. kNotFound when no
+  // index names it.
+  std::string read(const BlobId& id) const;
+
+  // Makes an index of new packs durable and known here.
+  void add_index(IndexPart part);
+
+  ObjectId put_manifest(std::string_view json);
+  std::string read_manifest(const ObjectId& id) const;
+  // In the order of their time.
+  std::vector<ManifestInfo> list_manifests() const;
+  // False when it is not there.
+  bool remove_manifest(const ObjectId& id);
+
+  // An object of one frame, named by its content.
+  ObjectId put_sealed(std::string_view folder, ObjectKind kind, std::string_view plain);
+  std::string get_sealed(std::string_view folder, ObjectKind kind, const ObjectId& id) const;
+
+  // For one that is alone with it: parts stay where they are when others are added.
+  const Index& index() const { return index_; }
+  // Calls with the index while nobody adds to it.
+  template <typename Call>
+  auto with_index(const Call& call) const {
+    const std::shared_lock lock(mutex_->mutex);
+    return call(index_);
+  }
+
+ private:
+  struct Mutex {  // so that a Repository can be moved
+    mutable std::shared_mutex mutex;
+  };
+  Repository(ObjectStore& store, std::string id, Keys keys)
+      : store_(store), id_(std::move(id)), keys_(std::move(keys)) {}
+
+  std::optional<std::vector<Damage>> read_indexes();
+  std::string read_at(const IndexedPack& pack, const IndexEntry& entry) const;
+
+  ObjectStore& store_;
+  std::string id_;
+  Keys keys_;
+  std::unique_ptr<Mutex> mutex_ = std::make_unique<Mutex>();
+  Index index_;
+};
+
+// The object's bytes, whose SHA-256 must be in its name. Throws kIntegrity, naming it.
+std::string get_checked(ObjectStore& store, const std::string& name);
+
+}  // namespace coppice::repo
