@@ -232,12 +232,13 @@ TEST_F(EvaluatorTest, LargeBatchesGoInPieces) {
   const Lines lines =
       evaluate({"width(still) + n"}, {},
                "FROM (SELECT CASE WHEN n % 2 = 0 THEN 'x' || n END AS still, n FROM "
-               "generate_series(1, 5000) n) film");
-  ASSERT_EQ(lines.size(), 5000U);
-  EXPECT_EQ(lines[4999], "5005");
-  EXPECT_EQ(lines[4998], "NULL");
-  EXPECT_EQ(pool_.batches, 3);
-  EXPECT_EQ(pool_.calls, 2500U);
+               "generate_series(1, 10000) n) film");
+  ASSERT_EQ(lines.size(), 10'000U);
+  EXPECT_EQ(lines[9999], "10006");
+  EXPECT_EQ(lines[9998], "NULL");
+  EXPECT_EQ(pool_.batches, 3);  // of kPieceRows at most
+  static_assert(kPieceRows == 4096);
+  EXPECT_EQ(pool_.calls, 5'000U);
 }
 
 TEST_F(EvaluatorTest, StopsWhenAsked) {
