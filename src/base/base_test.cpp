@@ -10,6 +10,7 @@
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/hex.h"
 #include "base/process.h"
 #include "base/sha256.h"
 #include "base/text.h"
@@ -160,6 +161,14 @@ TEST(CrashPoint, EveryNameIsListedOnce) {
   EXPECT_GE(names.size(), 12u);
   std::sort(names.begin(), names.end());
   EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
+}
+
+TEST(Hex, ComesBackOrIsNone) {
+  EXPECT_EQ(from_hex("00ff1a"), std::string("\0\xff\x1a", 3));
+  EXPECT_EQ(from_hex(""), "");
+  for (const char* const wrong : {"0", "0g", "FF", " 0", "0x"}) {
+    EXPECT_EQ(from_hex(wrong), std::nullopt) << wrong;
+  }
 }
 
 TEST(WorkBehind, FinishWaitsAndThrowsWhatTheWorkThrew) {

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "backup/row_sums.h"
+#include "base/hex.h"
 #include "base/text.h"
 #include "engine/row_changes.h"
 #include "pg/transaction.h"
@@ -52,15 +53,6 @@ std::vector<Scope> scopes_of(const TableInfo& table) {
   return scopes;
 }
 
-std::string bytes_of_hex(std::string_view hex) {
-  std::string bytes;
-  const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2) {
-    bytes += static_cast<char>(digit(hex[i]) << 4 | digit(hex[i + 1]));
-  }
-  return bytes;
-}
-
 void read_kept(EngineContext& context, const TableInfo& table, std::vector<Scope>& scopes) {
   const pg::Result rows = context.main.exec_cached(
       "SELECT scope, version, row_count, encode(lanes, 'hex') FROM coppice.root_sums "
@@ -69,7 +61,7 @@ void read_kept(EngineContext& context, const TableInfo& table, std::vector<Scope
   for (int row = 0; row < rows.rows(); ++row) {
     for (Scope& scope : scopes) {
       if (scope.name != rows.text(row, 0)) continue;
-      auto sum = LatticeSum::from_bytes(rows.integer(row, 2), bytes_of_hex(rows.text(row, 3)));
+      auto sum = LatticeSum::from_bytes(rows.integer(row, 2), from_hex(rows.text(row, 3)).value());
       if (sum) scope.kept = {rows.integer(row, 1), std::move(*sum)};
     }
   }

@@ -9,6 +9,7 @@
 
 #include "base/base64.h"
 #include "base/error.h"
+#include "base/hex.h"
 
 namespace coppice::repo {
 namespace {
@@ -232,15 +233,9 @@ OpenedSecrets open_secrets(const KeyPair& pair, const std::string& sealed,
 }
 
 std::string raw_id(const std::string& hex, const std::string& name) {
-  const auto value = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
-  const bool valid = hex.size() == 2 * kEpochBytes &&
-                     hex.find_first_not_of("0123456789abcdef") == std::string::npos;
-  if (!valid) throw damaged(name, fmt::format("\"{}\" is no id", hex));
-  std::string raw;
-  for (std::size_t i = 0; i < hex.size(); i += 2) {
-    raw += static_cast<char>(value(hex[i]) * 16 + value(hex[i + 1]));
-  }
-  return raw;
+  const auto raw = from_hex(hex);
+  if (raw && raw->size() == kEpochBytes) return *raw;
+  throw damaged(name, fmt::format("\"{}\" is no id", hex));
 }
 
 // Every epoch: sealed in its own document, or, for those that were there before the access was

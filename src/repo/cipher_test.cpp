@@ -3,19 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "repo/compression.h"
 
 namespace coppice::repo {
 namespace {
 
-std::string hex(std::string_view digits) {
-  const auto value = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
-  std::string bytes;
-  for (std::size_t i = 0; i < digits.size(); i += 2) {
-    bytes += static_cast<char>(value(digits[i]) * 16 + value(digits[i + 1]));
-  }
-  return bytes;
-}
+std::string hex(std::string_view digits) { return from_hex(digits).value(); }
 
 TEST(Cipher, IsAes256GcmOfItsSpecification) {
   // McGrew and Viega, "The Galois/Counter Mode of Operation", test case 16.

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/hex.h"
 #include "workers/protocol.h"
 
 namespace coppice {
@@ -50,17 +51,6 @@ std::optional<Value> unpacked(std::string_view body) {
   }
 }
 
-int digit_value(char digit) { return digit <= '9' ? digit - '0' : digit - 'a' + 10; }
-
-// What encode(…, 'hex') gave.
-std::string from_hex(std::string_view digits) {
-  std::string bytes;
-  for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
-    bytes += static_cast<char>(digit_value(digits[i]) * 16 + digit_value(digits[i + 1]));
-  }
-  return bytes;
-}
-
 }  // namespace
 
 std::vector<std::optional<Value>> ResultStore::find(const std::vector<ResultKey>& keys) {
@@ -73,7 +63,7 @@ std::vector<std::optional<Value>> ResultStore::find(const std::vector<ResultKey>
       {hex_array(keys)});
   std::map<std::string, std::optional<Value>, std::less<>> by_key;
   for (int row = 0; row < rows.rows(); ++row) {
-    by_key.emplace(rows.text(row, 0), unpacked(from_hex(rows.text(row, 1))));
+    by_key.emplace(rows.text(row, 0), unpacked(from_hex(rows.text(row, 1)).value()));
   }
   for (std::size_t i = 0; i < keys.size(); ++i) {
     const auto kept = by_key.find(to_hex(keys[i]));

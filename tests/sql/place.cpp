@@ -8,22 +8,13 @@
 #include "base/error.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "engine/quiet_sinks.h"
 #include "pg/connection.h"
 #include "pg/conninfo.h"
 #include "pg/private_server.h"
 
 namespace coppice::sql_test {
 namespace {
-
-class QuietSink final : public ResultSink {
- public:
-  void begin_rows(std::span<const ResultColumn>) override {}
-  void row(std::span<const std::optional<std::string_view>>) override {}
-  void end_rows() override {}
-  void done(std::string_view, std::optional<std::int64_t>) override {}
-  void notice(std::string_view) override {}
-  void progress(const Progress&) override {}
-};
 
 Config load_config(const std::filesystem::path& home, const std::optional<std::string>& database) {
   ConfigRequest request;
@@ -61,7 +52,7 @@ class DatabasePlace final : public Place {
     admin("CREATE DATABASE " + database_);
     conninfo_ = pg::with_options(server_, {{"dbname", database_}});
     if (!with_engine) return;
-    QuietSink sink;
+    engine::SilentSink sink;
     config_ = load_config(home_, conninfo_);
     Engine::init(*config_, sink);
     engine_ = Engine::open(*config_);
@@ -184,7 +175,7 @@ class PrivatePlace final : public Place {
 class PrivatePlaces final : public Places {
  public:
   explicit PrivatePlaces(const std::filesystem::path& scratch) : scratch_(scratch) {
-    QuietSink sink;
+    engine::SilentSink sink;
     const Config config = load_config(pattern(), std::nullopt);
     Engine::init(config, sink);
     Engine::stop_server(config);
