@@ -1,12 +1,10 @@
 // Accesses: who may open a repository, and the epochs of its keys.
 //
 // Model    An access is a passphrase, or a file or secret of random bytes. Documents of accesses
-// and epochs
-//          carry a MAC under the id key: who can write to the store cannot add a reader.
+//          and epochs carry a MAC under the id key: who can write to the store cannot add a reader.
 // Threads  Safe from any thread; the store decides between writers.
-// Errors   kRefused when no access opens with the secret; kIntegrity for a document that is not
-// one, or whose MAC
-//          does not fit; kUsage for a key file that is too short.
+// Errors   kRefused when no access opens with the secret; kIntegrity for a document that is none,
+//          or whose MAC does not fit; kUsage for a key file that is too short.
 // Source   docs/formats/repository.md, "Keys"
 #pragma once
 

@@ -1,12 +1,10 @@
 // BlobWriter: puts blobs into a repository.
 //
 // Model    add() names a blob and keeps it unless the repository has it. Packs are written as they
-// are full, and an index of
-//          them at least once a minute, so that little is done again after a crash. flush() makes
-//          all of it durable; a manifest is written after that.
+//          are full, and an index of them at least once a minute, so that little is done again
+//          after a crash. flush() makes all of it durable; a manifest is written after that.
 // Units    At most one open pack for blobs and one for trees, and one more for each thread that
-// writes a full one, are
-//          in memory: about pack_bytes each.
+//          writes a full one, are in memory: about pack_bytes each.
 // Threads  add() from any thread; flush() when nobody adds.
 // Errors   Those of the store. After one, the writer is not used again.
 // Source   docs/formats/repository.md, "Writing"

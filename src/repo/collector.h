@@ -1,13 +1,11 @@
 // Collecting what no backup reaches: marking, and sweeping what was marked long enough ago.
 //
 // Model    Both may run at any time, beside backups and each other, and be ended at any point: what
-// they leave is a
-//          repository, and the next one goes on.
+//          they leave is a repository, and the next one goes on.
 // Units    Bytes are of objects as they are stored.
 // Threads  As the repository.
 // Errors   kIntegrity when something that says what is reached is damaged: then nothing is marked
-// or removed. Those of the
-//          store.
+//          or removed. Those of the store.
 // Source   docs/formats/repository.md, "Removing"
 #pragma once
 

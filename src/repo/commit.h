@@ -1,12 +1,10 @@
 // Committing a backup: its manifest is written when all that it reaches is there, and will stay.
 //
 // Model    What a writer relied on may have been marked for removal since it began. commit() writes
-// it again, and looks once
-//          more when the manifest is there.
+//          it again, and looks once more when the manifest is there.
 // Threads  One thread.
 // Errors   kConflict when a collection has removed what the backup needs: the manifest is gone
-// again, and the backup is
-//          to be made anew. Those of the repository.
+//          again, and the backup is to be made anew. Those of the repository.
 // Source   docs/formats/repository.md, "Writing", rules 1 to 3
 #pragma once
 

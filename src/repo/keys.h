@@ -1,8 +1,7 @@
 // Keys: what a program that has opened a repository encrypts and decrypts with.
 //
 // Model    One id key, and the keys of the epochs. Without encryption there are none: names of
-// blobs are
-//          plain digests, frames plain bytes.
+//          blobs are plain digests, frames plain bytes.
 // Threads  Immutable once made.
 // Errors   kIntegrity for an epoch that is not known.
 // Source   docs/formats/repository.md, "Keys"

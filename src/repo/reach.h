@@ -1,9 +1,12 @@
 // What manifests reach: trees, and the blobs that they name.
 //
 // Model    A Walk visits each blob that is reached, once for each tree that names it; each tree is
-// read once. Units    Memory: 32 bytes a tree. Threads  As the repository's reading. Errors
-// kIntegrity, naming manifest or tree, when anything cannot be read; kNotFound for a blob that no
-// index names. Source   docs/formats/repository.md, "Trees"
+//          read once.
+// Units    Memory: 32 bytes a tree.
+// Threads  As the repository's reading.
+// Errors   kIntegrity, naming manifest or tree, when anything cannot be read; kNotFound for a blob
+//          that no index names.
+// Source   docs/formats/repository.md, "Trees"
 #pragma once
 
 #include <functional>

@@ -1,14 +1,12 @@
 // Repository: blobs and manifests in an object store, for whoever holds a key.
 //
 // Model    create() makes one, open() opens one. load_index() reads what blobs there are; blobs are
-// then read by their ids,
-//          and written by a BlobWriter (repo/blob_writer.h). A manifest makes what it reaches a
-//          backup.
+//          then read by their ids, and written by a BlobWriter (repo/blob_writer.h). A manifest
+//          makes what it reaches a backup.
 // Threads  After load_index(): reading from any thread; adding to the index is locked.
 // Errors   kNotFound when there is no repository; kNewerFormat; kRefused for a wrong key, or
-// encryption that is not
-//          as expected; kIntegrity, naming object and blob, for what is damaged; those of the
-//          store.
+//          encryption that is not as expected; kIntegrity, naming object and blob, for what is
+//          damaged; those of the store.
 // Source   docs/formats/repository.md
 #pragma once
 
