@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <vector>
@@ -239,6 +240,7 @@ void FolderStore::list_folder(const std::string& folder,
       visit({name, static_cast<std::uint64_t>(status.st_size), modified_us(status)});
     }
   }
+  std::sort(folders.begin(), folders.end());
   for (const std::string& each : folders) list_folder(each, visit);
 }
 

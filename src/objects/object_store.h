@@ -35,7 +35,8 @@ class ObjectStore {
   virtual std::string get_part(const std::string& name, std::uint64_t offset_bytes,
                                std::uint64_t size_bytes) = 0;
   virtual std::optional<ObjectInfo> stat(const std::string& name) = 0;
-  // Every object whose name begins with `prefix`, which is empty or ends with "/"; in no order.
+  // Every object whose name begins with `prefix`, which is empty or ends with "/". What is in the
+  // folder a/ comes before what is in b/, and was there no later; within a folder in no order.
   virtual void list(const std::string& prefix,
                     const std::function<void(const ObjectInfo&)>& visit) = 0;
   // False when there is none of that name.

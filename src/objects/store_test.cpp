@@ -122,6 +122,15 @@ TEST_P(StoreContract, ListsWhatIsUnderAPrefixOnly) {
   EXPECT_EQ(listed(store_).size(), 4u);
 }
 
+TEST_P(StoreContract, FoldersAreListedInTheirOrder) {
+  for (const char* const name : {"meta/c/1", "meta/a/2", "meta/d/x/3", "meta/b/4", "meta/a/1"}) {
+    store_.put(name, "");
+  }
+  std::string folders;
+  store_.list("meta/", [&](const ObjectInfo& info) { folders += info.name[5]; });
+  EXPECT_EQ(folders, "aabcd");
+}
+
 TEST_P(StoreContract, WhatIsRemovedIsGoneAndItsNameFree) {
   store_.put("one", "1");
   EXPECT_TRUE(store_.remove("one"));

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/base64.h"
 #include "base/error.h"
@@ -35,13 +36,22 @@ Error damaged(const std::string& name, const std::string& what) {
   return Error(ErrorCode::kIntegrity, fmt::format("{}: {}", name, what));
 }
 
+struct SealedEpoch {
+  std::string id;
+  std::uint64_t number = 0;
+  std::string secrets;
+};
+
 // A document of the store; what does not fit becomes an Error that names it.
 class Document {
  public:
   static Document read(ObjectStore& store, const std::string& name) {
+    return parse(name, store.get(name));
+  }
+  static Document parse(const std::string& name, const std::string& text) {
     json content;
     try {
-      content = json::parse(store.get(name));
+      content = json::parse(text);
     } catch (const json::exception&) {
       throw damaged(name, "it is no JSON");
     }
@@ -78,17 +88,25 @@ class Document {
     }
     return *bytes;
   }
-  // What is sealed for `id`; nullopt when nothing is.
+  // Of an epoch: what is sealed for the access `id`; nullopt when nothing is.
   std::optional<std::string> sealed(const std::string& id) const {
     const json& all = part("sealed");
     const auto found = all.find(id);
     if (found == all.end() || !found->is_string()) return std::nullopt;
     return binary(found->get<std::string>());
   }
-  std::vector<std::string> sealed_ids() const {
-    std::vector<std::string> ids;
-    for (const auto& [id, value] : part("sealed").items()) ids.push_back(id);
-    return ids;
+  // Of an access: the epochs that there were when it was made.
+  std::vector<SealedEpoch> sealed_epochs() const {
+    std::vector<SealedEpoch> epochs;
+    for (const auto& [id, value] : part("sealed").items()) {
+      if (!value.is_object()) throw damaged(name_, "an epoch in it is none");
+      const auto secrets = value.find("secrets");
+      if (secrets == value.end() || !secrets->is_string()) {
+        throw damaged(name_, "an epoch in it is none");
+      }
+      epochs.push_back({id, number_of(value, "number"), binary(secrets->get<std::string>())});
+    }
+    return epochs;
   }
 
   void check_mac(const Keys& keys) const {
@@ -198,13 +216,6 @@ NewAccess make_access(const Secret& secret, const std::string& label, const Cloc
   return access;
 }
 
-std::vector<std::string> names_in(ObjectStore& store, const std::string& folder) {
-  std::vector<std::string> names;
-  store.list(folder, [&](const ObjectInfo& info) { names.push_back(info.name); });
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 // nullopt when the secret is not that of this access.
 std::optional<KeyPair> unwrap(const Document& document, const Secret& secret) {
   const std::string wrapped = document.binary(document.text("private"));
@@ -238,26 +249,52 @@ std::string raw_id(const std::string& hex, const std::string& name) {
   throw damaged(name, fmt::format("\"{}\" is no id", hex));
 }
 
-// Every epoch: sealed in its own document, or, for those that were there before the access was
-// made, in the access's.
-Keys keys_of(ObjectStore& store, const Document& access, const KeyPair& pair) {
+std::string key_name(const std::string& id) { return fmt::format("{}/{}", kKeyFolder, id); }
+std::string epoch_name(const std::string& id) { return fmt::format("{}/{}", kEpochFolder, id); }
+
+json sealed_epoch(std::uint64_t number, const std::string& secrets) {
+  return {{"number", number}, {"secrets", secrets}};
+}
+
+// Every epoch: those that were there before the access was made are sealed in its document, the
+// others in their own.
+Keys keys_of(const Listing& listing, const std::function<std::string(const std::string&)>& read,
+             const Document& access, const KeyPair& pair) {
   std::optional<Keys> keys;
-  for (const std::string& name : names_in(store, "epochs/")) {
-    const Document epoch = Document::read(store, name);
-    const std::string id = epoch.text("id");
-    std::optional<std::string> sealed = epoch.sealed(access.text("id"));
-    if (!sealed) sealed = access.sealed(id);
-    if (!sealed) continue;  // it was made after this access was removed, or by somebody else
-    const OpenedSecrets secrets = open_secrets(pair, *sealed, name);
+  std::set<std::string> known;
+  for (const SealedEpoch& epoch : access.sealed_epochs()) {
+    const OpenedSecrets secrets = open_secrets(pair, epoch.secrets, access.name());
     if (!keys) {
       keys.emplace(secrets.id_key);
       access.check_mac(*keys);
     }
+    keys->add_epoch(raw_id(epoch.id, access.name()), epoch.number, secrets.epoch_key);
+    known.insert(epoch_name(epoch.id));
+  }
+  if (!keys) throw damaged(access.name(), "no epoch is sealed for this access");
+  for (const std::string& name : listing.epochs) {
+    if (known.contains(name)) continue;
+    const Document epoch = Document::parse(name, read(name));
     epoch.check_mac(*keys);
+    const std::string id = epoch.text("id");
+    if (name != epoch_name(id)) throw damaged(name, "it is another's document");
+    const std::optional<std::string> sealed = epoch.sealed(access.text("id"));
+    if (!sealed) continue;  // it was made while this access was being added
+    const OpenedSecrets secrets = open_secrets(pair, *sealed, name);
     keys->add_epoch(raw_id(id, name), epoch.number("number"), secrets.epoch_key);
   }
-  if (keys) return std::move(*keys);
-  throw damaged(access.name(), "no epoch is sealed for this access");
+  return std::move(*keys);
+}
+
+void put_epoch(ObjectStore& store, const Keys& keys, const std::string& id, std::uint64_t number,
+               const json& sealed, const Clock& clock) {
+  put_document(store, epoch_name(id),
+               {{"format", 1},
+                {"id", id},
+                {"number", number},
+                {"created_at", utc(clock)},
+                {"sealed", sealed}},
+               keys);
 }
 
 }  // namespace
@@ -267,55 +304,64 @@ Keys create_access(ObjectStore& store, const Secret& secret, const std::string& 
   Keys keys(Key::random());
   const std::string epoch = hex_id();
   const Key epoch_key = Key::random();
-  keys.add_epoch(raw_id(epoch, "epochs/" + epoch), 1, epoch_key);
+  keys.add_epoch(raw_id(epoch, epoch_name(epoch)), 1, epoch_key);
   NewAccess access = make_access(secret, label, clock);
-  access.document["sealed"] = json::object();
-  put_document(store, "epochs/" + epoch,
-               {{"format", 1},
-                {"id", epoch},
-                {"number", 1},
-                {"created_at", utc(clock)},
-                {"sealed", {{access.id, sealed_secrets(access.pair.open, keys, epoch_key)}}}},
-               keys);
-  put_document(store, "keys/" + access.id, access.document, keys);
+  const std::string sealed = sealed_secrets(access.pair.open, keys, epoch_key);
+  access.document["sealed"] = {{epoch, sealed_epoch(1, sealed)}};
+  put_epoch(store, keys, epoch, 1, {{access.id, sealed}}, clock);
+  put_document(store, key_name(access.id), access.document, keys);
   return keys;
 }
 
 Keys open_access(ObjectStore& store, const Secret& secret) {
+  return open_access(
+      list_repository(store), [&](const std::string& name) { return store.get(name); }, secret,
+      store.place());
+}
+
+Keys open_access(const Listing& listing,
+                 const std::function<std::string(const std::string& name)>& read,
+                 const Secret& secret, const std::string& place) {
   check_secret(secret);
-  bool any = false;
-  for (const std::string& name : names_in(store, "keys/")) {
-    any = true;
-    const Document document = Document::read(store, name);
-    if (name != "keys/" + document.text("id")) throw damaged(name, "it is another's document");
-    const std::optional<KeyPair> pair = unwrap(document, secret);
-    if (pair) return keys_of(store, document, *pair);
+  if (listing.keys.empty()) {
+    throw Error(ErrorCode::kIntegrity,
+                fmt::format("{} has no access: {}/ is empty", place, kKeyFolder));
   }
-  if (!any) throw Error(ErrorCode::kIntegrity, store.place() + " has no access: keys/ is empty");
-  throw Error(ErrorCode::kRefused,
-              fmt::format("the {} opens no access of the repository in {}",
-                          secret.kind == Secret::Kind::kPassphrase ? "passphrase" : "key file",
-                          store.place()));
+  for (const std::string& name : listing.keys) {
+    const Document document = Document::parse(name, read(name));
+    if (name != key_name(document.text("id"))) throw damaged(name, "it is another's document");
+    const std::optional<KeyPair> pair = unwrap(document, secret);
+    if (pair) return keys_of(listing, read, document, *pair);
+  }
+  throw Error(
+      ErrorCode::kRefused,
+      fmt::format("the {} opens no access of the repository in {}",
+                  secret.kind == Secret::Kind::kPassphrase ? "passphrase" : "key file", place));
 }
 
 std::string add_access(ObjectStore& store, const Keys& keys, const Secret& secret,
                        const std::string& label, const Clock& clock) {
   NewAccess access = make_access(secret, label, clock);
   json sealed = json::object();
-  for (const std::string& name : names_in(store, "epochs/")) {
+  const std::vector<std::string> epochs = list_repository(store).epochs;
+  for (const std::string& name : epochs) {
     const Document epoch = Document::read(store, name);
     epoch.check_mac(keys);
     const std::string id = epoch.text("id");
-    sealed[id] = sealed_secrets(access.pair.open, keys, keys.epoch(raw_id(id, name)));
+    const Key& key = keys.epoch(raw_id(id, name));
+    sealed[id] = sealed_epoch(epoch.number("number"), sealed_secrets(access.pair.open, keys, key));
   }
   access.document["sealed"] = sealed;
-  put_document(store, "keys/" + access.id, access.document, keys);
-  return access.id;
+  put_document(store, key_name(access.id), access.document, keys);
+  if (list_repository(store).epochs == epochs) return access.id;
+  // Somebody has begun an epoch that does not know of it.
+  store.remove(key_name(access.id));
+  throw Error(ErrorCode::kConflict, "the repository has got new keys at this moment", "try again");
 }
 
 std::vector<AccessInfo> list_accesses(ObjectStore& store, const Keys& keys) {
   std::vector<AccessInfo> accesses;
-  for (const std::string& name : names_in(store, "keys/")) {
+  for (const std::string& name : list_repository(store).keys) {
     const Document document = Document::read(store, name);
     document.check_mac(keys);
     accesses.push_back({document.text("id"), document.text("kind"), document.text("label"),
@@ -333,7 +379,33 @@ void remove_access(ObjectStore& store, const Keys& keys, const std::string& id) 
     throw Error(ErrorCode::kRefused, "the last access cannot be removed",
                 "nobody could read the repository any more; add another one first");
   }
-  store.remove("keys/" + id);
+  store.remove(key_name(id));
+}
+
+void start_epoch(ObjectStore& store, Keys& keys, const Clock& clock) {
+  const Listing listing = list_repository(store);
+  const std::string id = hex_id();
+  const Key key = Key::random();
+  std::uint64_t newest = 0;
+  for (const std::string& name : listing.epochs) {
+    const Document epoch = Document::read(store, name);
+    epoch.check_mac(keys);
+    newest = std::max(newest, epoch.number("number"));
+  }
+  json sealed = json::object();
+  for (const std::string& name : listing.keys) {
+    const Document access = Document::read(store, name);
+    access.check_mac(keys);
+    const std::string public_key = access.binary(access.text("public"), 32);
+    sealed[access.text("id")] = sealed_secrets(public_key, keys, key);
+  }
+  put_epoch(store, keys, id, newest + 1, sealed, clock);
+  keys.add_epoch(raw_id(id, epoch_name(id)), newest + 1, key);
+  // One that was added meanwhile does not know this epoch.
+  const std::vector<std::string> now = list_repository(store).keys;
+  if (!std::includes(listing.keys.begin(), listing.keys.end(), now.begin(), now.end())) {
+    start_epoch(store, keys, clock);
+  }
 }
 
 }  // namespace coppice::repo

@@ -8,12 +8,14 @@
 // Source   docs/formats/repository.md, "Keys"
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "objects/object_store.h"
 #include "repo/keys.h"
+#include "repo/listing.h"
 
 namespace coppice::repo {
 
@@ -36,11 +38,21 @@ struct AccessInfo {
 Keys create_access(ObjectStore& store, const Secret& secret, const std::string& label,
                    const Clock& clock);
 Keys open_access(ObjectStore& store, const Secret& secret);
+// With names that were listed, and documents from wherever `read` has them. `place` is for
+// messages.
+Keys open_access(const Listing& listing,
+                 const std::function<std::string(const std::string& name)>& read,
+                 const Secret& secret, const std::string& place);
 // Whoever holds `keys` may add another. Gives its id.
 std::string add_access(ObjectStore& store, const Keys& keys, const Secret& secret,
                        const std::string& label, const Clock& clock);
 std::vector<AccessInfo> list_accesses(ObjectStore& store, const Keys& keys);
-// kNotFound; kRefused for the last one.
+// kNotFound; kRefused for the last one. It goes on reading what is written in the epochs that it
+// knows: start_epoch() ends them.
 void remove_access(ObjectStore& store, const Keys& keys, const std::string& id);
+
+// A new epoch, sealed for the accesses that there are: who was removed cannot read what is written
+// from now on by who has listed it. `keys` get it too.
+void start_epoch(ObjectStore& store, Keys& keys, const Clock& clock);
 
 }  // namespace coppice::repo

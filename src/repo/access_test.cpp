@@ -15,6 +15,18 @@ std::string only_object(ObjectStore& store, const std::string& folder) {
   return name;
 }
 
+// The name of an epoch that the first access does not have in its own document.
+std::string later_epoch(ObjectStore& store, const Clock& clock) {
+  const std::string first = only_object(store, "meta/epochs/");
+  Keys keys = open_access(store, kKeyFile);
+  start_epoch(store, keys, clock);
+  std::string later;
+  store.list("meta/epochs/", [&](const ObjectInfo& info) {
+    if (info.name != first) later = info.name;
+  });
+  return later;
+}
+
 TEST(Access, APassphraseOpensWhatItMade) {
   FakeClock clock;
   MemoryStore store(clock);
@@ -46,6 +58,27 @@ TEST(Access, MoreAreAddedAndRemovedWithoutTouchingAnything) {
   EXPECT_EQ(open_access(store, kKeyFile).blob_id("x"), made.blob_id("x"));
 }
 
+TEST(Access, WhoWasRemovedReadsNothingOfALaterEpoch) {
+  FakeClock clock;
+  MemoryStore store(clock);
+  Keys keys = create_access(store, kKeyFile, "first", clock);
+  const std::string removed = add_access(store, keys, kPassphrase, "second", clock);
+  Keys theirs = open_access(store, kPassphrase);
+  remove_access(store, keys, removed);
+  start_epoch(store, keys, clock);
+  EXPECT_EQ(thrown_by([&] { theirs.epoch(keys.newest_epoch()); }).code(), ErrorCode::kIntegrity);
+  const Keys again = open_access(store, kKeyFile);
+  EXPECT_EQ(again.newest_epoch(), keys.newest_epoch());
+  EXPECT_EQ(again.epoch(keys.newest_epoch()).view(), keys.epoch(keys.newest_epoch()).view());
+  EXPECT_EQ(again.epoch(theirs.newest_epoch()).view(), theirs.epoch(theirs.newest_epoch()).view());
+  EXPECT_NE(again.newest_epoch(), theirs.newest_epoch());
+  // One that is added later has all of them.
+  add_access(store, again, {Secret::Kind::kPassphrase, "third"}, "third", clock);
+  const Keys third = open_access(store, {Secret::Kind::kPassphrase, "third"});
+  EXPECT_EQ(third.newest_epoch(), keys.newest_epoch());
+  EXPECT_EQ(third.epoch(theirs.newest_epoch()).view(), theirs.epoch(theirs.newest_epoch()).view());
+}
+
 TEST(Access, SecretsThatAreTooWeakAreRefused) {
   FakeClock clock;
   MemoryStore store(clock);
@@ -62,7 +95,7 @@ TEST(Access, WhoCanOnlyWriteToTheStoreAddsNoReader) {
   MemoryStore store(clock), elsewhere(clock);
   const Keys keys = create_access(store, kKeyFile, "first", clock);
   create_access(elsewhere, kPassphrase, "stranger", clock);
-  const std::string planted = only_object(elsewhere, "keys/");
+  const std::string planted = only_object(elsewhere, "meta/keys/");
   store.put(planted, elsewhere.get(planted));
   const Error error = thrown_by([&] { list_accesses(store, keys); });
   EXPECT_EQ(error.code(), ErrorCode::kIntegrity);
@@ -71,7 +104,7 @@ TEST(Access, WhoCanOnlyWriteToTheStoreAddsNoReader) {
   store.remove(planted);
 
   // An epoch that is said to be another than it was.
-  const std::string epoch_name = only_object(store, "epochs/");
+  const std::string epoch_name = later_epoch(store, clock);
   json epoch = json::parse(store.get(epoch_name));
   epoch["number"] = 99;
   store.overwrite(epoch_name, epoch.dump());
@@ -82,8 +115,7 @@ TEST(Access, EveryChangedByteOfItsDocumentsIsNoticed) {
   FakeClock clock;
   MemoryStore store(clock);
   const Keys keys = create_access(store, kKeyFile, "first", clock);
-  for (const char* const folder : {"keys/", "epochs/"}) {
-    const std::string name = only_object(store, folder);
+  for (const std::string& name : {only_object(store, "meta/keys/"), later_epoch(store, clock)}) {
     const std::string good = store.get(name);
     for (std::size_t i = 0; i < good.size(); ++i) {
       std::string changed = good;

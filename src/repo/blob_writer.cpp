@@ -93,6 +93,7 @@ void BlobWriter::pack_blob(const BlobId& id, std::string_view bytes, bool tree) 
 
 void BlobWriter::write(Pack pack) {
   repository_.store().put(pack_name(pack.id), pack.bytes);
+  repository_.cache_trees(pack);
   bool due = false;
   {
     const std::lock_guard lock(mutex_);
@@ -113,6 +114,7 @@ void BlobWriter::write_index() {
     part = std::exchange(index_, {});
     indexed_ = steady_clock::now();
   }
+  if (part.empty()) return;
   if (indexed_ - unindexed_ >= options_.trust_for) part = without_missing_packs(std::move(part));
   repository_.add_index(std::move(part));
 }

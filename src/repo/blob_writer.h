@@ -29,6 +29,9 @@ struct WriterOptions {
   std::set<ObjectId> marked;
   // How long packs that were there are taken to be there still.
   std::chrono::seconds trust_for{3'600};
+  // When the marks were read; and how long they need not be read again.
+  std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
+  std::chrono::seconds marks_for = kFreshFor;
 };
 
 struct WriterCounts {
@@ -53,13 +56,17 @@ class BlobWriter {
   // For commit(), when nobody adds: the packs in which blobs were found or put; those that must not
   // be relied on from now on; whether a blob is in a pack that may be; and a blob that is not.
   std::set<ObjectId> relied_on() const { return relied_on_; }
-  bool trusts() const { return std::chrono::steady_clock::now() - begun_ < options_.trust_for; }
+  bool trusts() const { return age() < options_.trust_for; }
+  bool knows_marks() const { return trusts() && age() < options_.marks_for; }
   void distrust(const std::set<ObjectId>& packs);
   bool relies_on(const BlobId& id);
   void add_again(const BlobId& id, std::string_view bytes);
 
  private:
   BlobId add_blob(std::string_view bytes, bool tree);
+  std::chrono::steady_clock::duration age() const {
+    return std::chrono::steady_clock::now() - options_.begun;
+  }
   bool is_known(const BlobId& id);
   void pack_blob(const BlobId& id, std::string_view bytes, bool tree);
   void write(Pack pack);
@@ -75,8 +82,7 @@ class BlobWriter {
   std::optional<PackBuilder> data_, trees_;
   IndexPart index_;  // of packs that are written, the first of them at unindexed_
   std::chrono::steady_clock::time_point unindexed_;
-  const std::chrono::steady_clock::time_point begun_ = std::chrono::steady_clock::now();
-  std::chrono::steady_clock::time_point indexed_ = begun_;
+  std::chrono::steady_clock::time_point indexed_ = std::chrono::steady_clock::now();
   WriterCounts counts_;
 };
 

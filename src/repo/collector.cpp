@@ -24,7 +24,7 @@ PackSizes list_packs(ObjectStore& store) {
 
 // The indexes as they are; what they say must be known as a whole.
 void load_whole_index(Repository& repository) {
-  const std::vector<Damage> damages = repository.load_index();
+  const std::vector<Damage> damages = repository.load_index(Repository::AsOf::kNow);
   if (damages.empty()) return;
   throw Error(ErrorCode::kIntegrity,
               damages[0].what + "; what can be removed is not known while an index is damaged",
@@ -191,14 +191,14 @@ CollectCounts sweep_garbage(Repository& repository, const CollectOptions& option
     std::set_difference(mark.packs.begin(), mark.packs.end(), needed.begin(), needed.end(),
                         std::inserter(going, going.end()));
     const std::set<ObjectId> replaced = replace_indexes(repository, going);
-    for (const ObjectId& id : replaced) repository.store().remove(object_name("index", id));
+    for (const ObjectId& id : replaced) repository.store().remove(object_name(kIndexFolder, id));
     for (const ObjectId& id : going) {
       const auto info = packs.find(id);
       if (info == packs.end() || !repository.store().remove(info->second.name)) continue;
       ++counts.removed_packs;
       counts.removed_bytes += info->second.size_bytes;
     }
-    repository.store().remove(object_name("marks", mark.id));
+    repository.store().remove(object_name(kMarkFolder, mark.id));
     load_whole_index(repository);
   }
   return counts;

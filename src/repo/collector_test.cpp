@@ -87,7 +87,7 @@ TEST(Collector, WhatNothingReachesGoesAfterTheWait) {
   EXPECT_EQ(swept.removed_packs, marked.marked_packs);
   EXPECT_EQ(swept.kept_packs, 0u);
   EXPECT_LT(count(test.store, "packs/"), packs);
-  EXPECT_EQ(count(test.store, "marks/"), 0u);
+  EXPECT_EQ(count(test.store, "meta/garbage/"), 0u);
   EXPECT_EQ(count(test.store, "probes/"), 0u);
   expect_restores(test.store, second, range(15, 40));
   Repository repository = Repository::open(test.store, kKeyFile);
@@ -132,7 +132,8 @@ TEST(Collector, ABackupThatReliedOnMarkedPacksIsStillWhole) {
   // Begins before the mark, ends after it.
   Repository repository = Repository::open(test.store, kKeyFile);
   repository.load_index();
-  BlobWriter writer(repository, begin_backup(repository, {.pack_bytes = 500}));
+  BlobWriter writer(repository, begin_backup(repository, {.pack_bytes = 500,
+                                                          .marks_for = std::chrono::seconds(0)}));
   json names = json::array();
   for (const int number : range(0, 20)) names.push_back(writer.add(blob(number)).hex());
   const BlobId tree = writer.add_tree(json{{"blobs", names}}.dump());
@@ -141,6 +142,25 @@ TEST(Collector, ABackupThatReliedOnMarkedPacksIsStillWhole) {
       commit(repository, writer, json{{"trees", {tree.hex()}}, {"blobs", range(0, 20)}}.dump());
   test.clock.now += kDay;
   sweep(test.store);
+  expect_restores(test.store, id, range(0, 20));
+}
+
+// What is carried out between reading the index and the marks must not be relied on.
+TEST(Collector, ABackupThatBeginsDuringASweepIsWhole) {
+  TestRepository test;
+  forget(test.store, back_up(test.store, range(0, 20)));
+  test.clock.now += kDay;
+  mark(test.store);
+  test.clock.now += kDay;
+  Repository repository = Repository::open(test.store, kKeyFile);
+  repository.load_index();
+  EXPECT_GT(sweep(test.store).removed_packs, 0u);
+  BlobWriter writer(repository, begin_backup(repository, {.pack_bytes = 500}));
+  json names = json::array();
+  for (const int number : range(0, 20)) names.push_back(writer.add(blob(number)).hex());
+  const BlobId tree = writer.add_tree(json{{"blobs", names}}.dump());
+  const ObjectId id =
+      commit(repository, writer, json{{"trees", {tree.hex()}}, {"blobs", range(0, 20)}}.dump());
   expect_restores(test.store, id, range(0, 20));
 }
 
@@ -164,7 +184,7 @@ TEST(Collector, ABackupThatTookLongerThanTheWaitIsStillWhole) {
     commit(repository, writer, json{{"trees", {tree.hex()}}, {"blobs", range(0, 25)}}.dump());
   });
   EXPECT_EQ(error.code(), ErrorCode::kConflict) << error.message();
-  EXPECT_EQ(count(test.store, "backups/"), 0u);
+  EXPECT_EQ(count(test.store, "meta/backups/"), 0u);
   expect_restores(test.store, back_up(test.store, range(0, 25)), range(0, 25));
 }
 
@@ -192,7 +212,7 @@ TEST(Collector, AMarkThatABackupOvertookRemovesNothingItNeeds) {
 }
 
 TEST(Collector, DamageStopsItBeforeAnythingIsLost) {
-  for (const std::string folder : {"index/", "backups/", "packs/"}) {
+  for (const std::string folder : {"meta/index/", "meta/backups/", "packs/"}) {
     TestRepository test;
     back_up(test.store, range(0, 3));
     forget(test.store, back_up(test.store, range(10, 30)));
@@ -205,7 +225,7 @@ TEST(Collector, DamageStopsItBeforeAnythingIsLost) {
       test.store.overwrite(name, bytes);
     }
     EXPECT_EQ(thrown_by([&] { mark(test.store); }).code(), ErrorCode::kIntegrity) << folder;
-    EXPECT_EQ(count(test.store, "marks/"), 0u);
+    EXPECT_EQ(count(test.store, "meta/garbage/"), 0u);
   }
 }
 
@@ -320,7 +340,7 @@ class History {
   }
 
   void check() {
-    EXPECT_EQ(count(test_.store, "backups/"), kept_.size());
+    EXPECT_EQ(count(test_.store, "meta/backups/"), kept_.size());
     for (const auto& [id, numbers] : kept_) expect_restores(test_.store, id, numbers);
   }
 

@@ -31,14 +31,21 @@ Error lost() {
 
 }  // namespace
 
-WriterOptions begin_backup(const Repository& repository, WriterOptions options) {
-  options.marked = marked_packs(read_marks(repository));
+WriterOptions begin_backup(Repository& repository, WriterOptions options) {
+  if (!repository.index_is_fresh()) repository.load_index();
+  auto marks = read_marks(repository, repository.listing().marks);
+  while (!marks) {  // one was carried out since the listing: so the index is an old one
+    repository.load_index();
+    marks = read_marks(repository, repository.listing().marks);
+  }
+  options.marked = marked_packs(*marks);
+  options.begun = repository.listing().at;
   return options;
 }
 
 ObjectId commit(Repository& repository, BlobWriter& writer, std::string_view manifest) {
   writer.flush();
-  for (;;) {
+  while (!writer.knows_marks()) {
     std::set<ObjectId> doubtful = marked_packs(read_marks(repository));
     if (!writer.trusts()) doubtful.merge(missing(repository.store(), writer.relied_on()));
     if (both(doubtful, writer.relied_on()).empty()) break;

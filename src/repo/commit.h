@@ -14,8 +14,9 @@
 
 namespace coppice::repo {
 
-// A writer for a backup that begins now.
-WriterOptions begin_backup(const Repository& repository, WriterOptions options = {});
+// A writer for a backup that begins now. Marks must have been read before the index: it is loaded
+// again when it was not a moment ago.
+WriterOptions begin_backup(Repository& repository, WriterOptions options = {});
 
 // `manifest` is JSON, with `trees`.
 ObjectId commit(Repository& repository, BlobWriter& writer, std::string_view manifest);

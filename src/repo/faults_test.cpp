@@ -119,7 +119,7 @@ TEST(Faults, NoFlippedBitGivesWrongDataAndEachIsNamed) {
   const BlobId wanted = test.repository.keys().blob_id(blob(1));
   std::map<std::string, std::string> objects;
   test.store.list("", [&](const ObjectInfo& info) {
-    if (!info.name.starts_with("keys/") && !info.name.starts_with("epochs/")) {
+    if (!info.name.starts_with("meta/keys/") && !info.name.starts_with("meta/epochs/")) {
       objects[info.name] = test.store.get(info.name);
     }
   });
@@ -142,7 +142,7 @@ TEST(Faults, NoFlippedBitGivesWrongDataAndEachIsNamed) {
         told += error.message();
       }
       noticed = noticed || !told.empty();
-      if (!told.empty() && name != "coppice-repository" && !name.starts_with("index/")) {
+      if (!told.empty() && name != "coppice-repository" && !name.starts_with("meta/index/")) {
         EXPECT_NE(told.find(name), std::string::npos) << told;
       }
     }

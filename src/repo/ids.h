@@ -35,7 +35,16 @@ using ObjectId = Name<struct ObjectIdKind>;  // SHA-256 of an object's bytes
 Digest digest_from_bytes(std::string_view bytes);
 Digest digest_from_hex(std::string_view hex);
 
-// "packs/ab/ab…", "index/…".
+// Where objects are. What is not a pack is in one folder, so that one request lists it, and in an
+// order that a listing keeps: backups and marks before the indexes.
+inline constexpr std::string_view kMetaFolder = "meta";
+inline constexpr std::string_view kBackupFolder = "meta/backups";
+inline constexpr std::string_view kEpochFolder = "meta/epochs";
+inline constexpr std::string_view kMarkFolder = "meta/garbage";
+inline constexpr std::string_view kIndexFolder = "meta/index";
+inline constexpr std::string_view kKeyFolder = "meta/keys";
+
+// "packs/ab/ab…", "meta/index/…".
 std::string pack_name(const ObjectId& pack);
 std::string object_name(std::string_view folder, const ObjectId& object);
 // Of a listed object: the id in its name. Throws when it has another form.

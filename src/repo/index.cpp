@@ -59,7 +59,10 @@ void IndexPart::add(const IndexPart& from, std::size_t pack_number) {
   }
 }
 
-void IndexPart::sort() { std::sort(entries_.begin(), entries_.end(), before); }
+void IndexPart::sort() {
+  if (std::is_sorted(entries_.begin(), entries_.end(), before)) return;
+  std::sort(entries_.begin(), entries_.end(), before);
+}
 
 std::pair<std::size_t, std::size_t> IndexPart::find(const BlobId& id) const {
   const auto [first, last] =
@@ -142,6 +145,12 @@ IndexPart IndexPart::decode(const Keys& keys, std::string_view object) {
 void Index::add(IndexPart part) {
   part.sort();
   parts_.push_back(std::move(part));
+}
+
+void Index::take(Index&& from, const std::set<ObjectId>& objects) {
+  for (IndexPart& part : from.parts_) {
+    if (objects.contains(part.object)) parts_.push_back(std::move(part));
+  }
 }
 
 std::optional<BlobPlace> Index::find(

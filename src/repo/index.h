@@ -12,6 +12,7 @@
 #include <deque>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -78,6 +79,8 @@ struct BlobPlace {
 class Index {
  public:
   void add(IndexPart part);
+  // Those of another that were read from these objects.
+  void take(Index&& from, const std::set<ObjectId>& objects);
   // One that is in a pack for which `usable` holds, if that is given.
   std::optional<BlobPlace> find(const BlobId& id,
                                 const std::function<bool(const ObjectId& pack)>& usable = {}) const;

@@ -11,35 +11,49 @@ namespace {
 
 using nlohmann::json;
 
+// False when it was carried out in between.
+bool read_packs(const Repository& repository, Mark& mark) {
+  const std::string name = object_name(kMarkFolder, mark.id);
+  try {
+    const json content =
+        json::parse(repository.get_sealed(kMarkFolder, ObjectKind::kMark, mark.id));
+    for (const json& pack : content.at("packs")) {
+      mark.packs.insert({digest_from_hex(pack.get<std::string>())});
+    }
+    return true;
+  } catch (const json::exception&) {
+    throw Error(ErrorCode::kIntegrity, name + " is no mark");
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kNotFound) return false;
+    throw;
+  }
+}
+
 }  // namespace
 
 ObjectId write_mark(Repository& repository, const std::set<ObjectId>& packs) {
   json names = json::array();
   for (const ObjectId& id : packs) names.push_back(id.hex());
-  return repository.put_sealed("marks", ObjectKind::kMark, json{{"packs", names}}.dump());
+  return repository.put_sealed(kMarkFolder, ObjectKind::kMark, json{{"packs", names}}.dump());
 }
 
 std::vector<Mark> read_marks(const Repository& repository) {
   std::vector<Mark> marks;
-  repository.store().list("marks/", [&](const ObjectInfo& info) {
+  repository.store().list(std::string(kMarkFolder) + "/", [&](const ObjectInfo& info) {
     marks.push_back({object_id(info.name), info.modified_us, {}});
   });
-  std::vector<Mark> read;
-  for (Mark& mark : marks) {
-    try {
-      const json content = json::parse(repository.get_sealed("marks", ObjectKind::kMark, mark.id));
-      for (const json& name : content.at("packs")) {
-        mark.packs.insert({digest_from_hex(name.get<std::string>())});
-      }
-      read.push_back(std::move(mark));
-    } catch (const json::exception&) {
-      throw Error(ErrorCode::kIntegrity,
-                  fmt::format("{} is no mark", object_name("marks", mark.id)));
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::kNotFound) throw;  // it was carried out in between
-    }
+  std::erase_if(marks, [&](Mark& mark) { return !read_packs(repository, mark); });
+  return marks;
+}
+
+std::optional<std::vector<Mark>> read_marks(const Repository& repository,
+                                            const std::vector<ListedObject>& listed) {
+  std::vector<Mark> marks;
+  for (const ListedObject& object : listed) {
+    marks.push_back({object.id, object.modified_us, {}});
+    if (!read_packs(repository, marks.back())) return std::nullopt;
   }
-  return read;
+  return marks;
 }
 
 std::set<ObjectId> marked_packs(const std::vector<Mark>& marks) {

@@ -5,6 +5,7 @@
 // Source   docs/formats/repository.md, "Marks" and "Removing"
 #pragma once
 
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -20,6 +21,9 @@ struct Mark {
 
 ObjectId write_mark(Repository& repository, const std::set<ObjectId>& packs);
 std::vector<Mark> read_marks(const Repository& repository);
+// Those of a listing. nullopt when one was carried out since.
+std::optional<std::vector<Mark>> read_marks(const Repository& repository,
+                                            const std::vector<ListedObject>& listed);
 std::set<ObjectId> marked_packs(const std::vector<Mark>& marks);
 
 // The time of the store's own clock.

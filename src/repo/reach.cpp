@@ -37,7 +37,7 @@ std::vector<BlobId> ids_in(const std::string& name, const json& content, const c
 }  // namespace
 
 void Walk::manifest(const ObjectId& id) {
-  manifest_text(object_name("backups", id), repository_.read_manifest(id));
+  manifest_text(object_name(kBackupFolder, id), repository_.read_manifest(id));
 }
 
 void Walk::manifest_text(const std::string& name, std::string_view text) {
@@ -65,7 +65,7 @@ void walk_all(const Repository& repository, const std::function<void(const BlobI
     } catch (const Error& error) {
       // Forgotten between the list and the reading.
       const bool gone = error.code() == ErrorCode::kNotFound &&
-                        !repository.store().stat(object_name("backups", info.id));
+                        !repository.store().stat(object_name(kBackupFolder, info.id));
       if (!gone) throw;
     }
   }

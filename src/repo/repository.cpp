@@ -3,10 +3,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/hex.h"
 
 namespace coppice::repo {
 namespace {
@@ -15,7 +17,7 @@ using nlohmann::json;
 
 constexpr const char* kFormatObject = "coppice-repository";
 constexpr const char* kEncryption = "aes-256-gcm";
-constexpr int kFormat = 1;
+constexpr std::uint64_t kFormat = 1;
 
 Error named(const std::string& name, const Error& error) {
   return Error(error.code(), fmt::format("{}: {}", name, error.message()), error.hint());
@@ -37,17 +39,83 @@ Description read_description(ObjectStore& store) {
   }
   try {
     const json content = json::parse(text);
-    const int format = content.at("format").get<int>();
+    const auto format = content.at("format").get<std::uint64_t>();
     if (format > kFormat) {
       throw Error(ErrorCode::kNewerFormat,
                   fmt::format("the repository in {} has format {}, and this program knows {}",
                               store.place(), format, kFormat),
                   "use a newer coppice");
     }
-    return {content.at("id").get<std::string>(), content.at("encryption").get<std::string>()};
+    const auto id = content.at("id").get<std::string>();
+    // It becomes the name of a folder.
+    const auto raw = from_hex(id);
+    if (raw && raw->size() == 16) return {id, content.at("encryption").get<std::string>()};
   } catch (const json::exception&) {
-    throw Error(ErrorCode::kIntegrity, fmt::format("{} in {} is not what a repository has there",
-                                                   kFormatObject, store.place()));
+    // As below.
+  }
+  throw Error(ErrorCode::kIntegrity, fmt::format("{} in {} is not what a repository has there",
+                                                 kFormatObject, store.place()));
+}
+
+void check_encryption(const ObjectStore& store, const Description& description,
+                      const Opener& opener) {
+  if (description.encryption == "none") {
+    if (!opener) return;
+    throw Error(
+        ErrorCode::kRefused,
+        fmt::format("the repository in {} is not encrypted, and a key was given", store.place()),
+        "if that is right, say --no-encryption instead");
+  }
+  if (description.encryption != kEncryption) {
+    throw Error(ErrorCode::kNewerFormat,
+                fmt::format("the repository in {} is encrypted with {}, which this program does "
+                            "not know",
+                            store.place(), description.encryption),
+                "use a newer coppice");
+  }
+  if (opener) return;
+  throw Error(
+      ErrorCode::kRefused,
+      fmt::format("the repository in {} is encrypted, and no key was given", store.place()),
+      "set COPPICE_REPO_PASSWORD, or give --password-file, --password-command or --key-file");
+}
+
+std::vector<ManifestInfo> in_order_of_time(std::vector<ManifestInfo> all) {
+  std::sort(all.begin(), all.end(), [](const ManifestInfo& one, const ManifestInfo& other) {
+    return std::tie(one.modified_us, one.id) < std::tie(other.modified_us, other.id);
+  });
+  return all;
+}
+
+// Of a cache: the frame of a blob.
+std::string part_name(const ObjectId& pack, const PackEntry& entry) {
+  const std::string hex = pack.hex();
+  return fmt::format("parts/{}/{}-{}-{}", hex.substr(0, 2), hex, entry.offset, entry.frame_length);
+}
+
+// Which accesses and epochs there are, the listing says; what is in them, the cache. When a
+// document of it does not open what it should, all come from the store.
+Keys open_keys(ObjectStore& store, const Listing& listing, const Secret& secret,
+               const std::string& id, ObjectCache* cache) {
+  const auto from_store = [&](const std::string& name) { return store.get(name); };
+  if (cache == nullptr) return open_access(listing, from_store, secret, store.place());
+  std::map<std::string, std::string> read;
+  std::set<std::string> cached;
+  try {
+    Keys keys = open_access(
+        listing,
+        [&](const std::string& name) {
+          std::optional<std::string> bytes = cache->get(id, name);
+          if (bytes) cached.insert(name);
+          return bytes ? *bytes : read[name] = store.get(name);
+        },
+        secret, store.place());
+    for (const auto& [name, bytes] : read) cache->put(id, name, bytes);
+    return keys;
+  } catch (const Error&) {
+    if (cached.empty()) throw;
+    for (const std::string& name : cached) cache->remove(id, name);
+    return open_access(listing, from_store, secret, store.place());
   }
 }
 
@@ -84,47 +152,39 @@ Repository Repository::create(ObjectStore& store, const Opener& opener, const Cl
   return {store, id, std::move(keys)};
 }
 
-Repository Repository::open(ObjectStore& store, const Opener& opener) {
+Repository Repository::open(ObjectStore& store, const Opener& opener, ObjectCache* cache) {
   const Description description = read_description(store);
-  if (description.encryption == "none") {
-    if (!opener) return {store, description.id, Keys()};
-    throw Error(
-        ErrorCode::kRefused,
-        fmt::format("the repository in {} is not encrypted, and a key was given", store.place()),
-        "if that is right, say --no-encryption instead");
-  }
-  if (description.encryption != kEncryption) {
-    throw Error(ErrorCode::kNewerFormat,
-                fmt::format("the repository in {} is encrypted with {}, which this program does "
-                            "not know",
-                            store.place(), description.encryption),
-                "use a newer coppice");
-  }
-  if (!opener) {
-    throw Error(
-        ErrorCode::kRefused,
-        fmt::format("the repository in {} is encrypted, and no key was given", store.place()),
-        "set COPPICE_REPO_PASSWORD, or give --password-file, --password-command or --key-file");
-  }
-  return {store, description.id, open_access(store, *opener)};
+  check_encryption(store, description, opener);
+  Listing listing = list_repository(store);
+  Keys keys = opener ? open_keys(store, listing, *opener, description.id, cache) : Keys();
+  Repository repository(store, description.id, std::move(keys), cache);
+  repository.listing_ = std::move(listing);
+  return repository;
 }
 
-std::vector<Damage> Repository::load_index() {
+std::vector<Damage> Repository::load_index(AsOf when) {
+  const bool first = when == AsOf::kOpened && !index_loaded_ && is_fresh(listing_);
+  if (!first) listing_ = list_repository(store_);
   for (;;) {
     if (auto damages = read_indexes()) return *damages;
+    listing_ = list_repository(store_);
   }
 }
 
 // nullopt when one was replaced by others after it was listed.
 std::optional<std::vector<Damage>> Repository::read_indexes() {
+  std::set<ObjectId> loaded;
+  for (const IndexPart& part : index_.parts()) loaded.insert(part.object);
+  std::set<ObjectId> wanted;
   std::vector<Damage> damages;
-  std::vector<std::string> names;
-  store_.list("index/", [&](const ObjectInfo& info) { names.push_back(info.name); });
   Index index;
-  for (const std::string& name : names) {
+  for (const ListedObject& object : listing_.indexes) {
+    wanted.insert(object.id);
+    if (loaded.contains(object.id)) continue;
+    const std::string name = object_name(kIndexFolder, object.id);
     try {
-      IndexPart part = IndexPart::decode(keys_, get_checked(store_, name));
-      part.object = object_id(name);
+      IndexPart part = IndexPart::decode(keys_, get_object(name));
+      part.object = object.id;
       index.add(std::move(part));
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kNotFound) return std::nullopt;
@@ -133,8 +193,21 @@ std::optional<std::vector<Damage>> Repository::read_indexes() {
     }
   }
   const std::unique_lock lock(mutex_->mutex);
+  index.take(std::move(index_), wanted);
   index_ = std::move(index);
+  index_loaded_ = true;
   return damages;
+}
+
+// An object that is named by its content.
+std::string Repository::get_object(const std::string& name) const {
+  if (cache_ != nullptr) {
+    std::optional<std::string> cached = cache_->get(id_, name);
+    if (cached && ObjectId{sha256(*cached)} == object_id(name)) return std::move(*cached);
+  }
+  std::string bytes = get_checked(store_, name);
+  if (cache_ != nullptr) cache_->put(id_, name, bytes);
+  return bytes;
 }
 
 bool Repository::has(const BlobId& id) const {
@@ -176,14 +249,34 @@ std::string Repository::read(const BlobId& id) const {
 }
 
 std::string Repository::read_at(const IndexedPack& pack, const IndexEntry& entry) const {
-  const std::string name = pack_name(pack.id);
   try {
     SealedReader reader(keys_, pack.header());
-    const std::string frame = store_.get_part(name, entry.offset, entry.frame_length);
-    return read_blob(keys_, reader, entry.in_pack(), entry.number, frame);
+    return read_blob(keys_, reader, entry.in_pack(), entry.number, read_frame(pack, entry));
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kIntegrity) throw;
-    throw named(name, error);
+    throw named(pack_name(pack.id), error);
+  }
+}
+
+std::string Repository::read_frame(const IndexedPack& pack, const IndexEntry& entry) const {
+  const bool tree = (entry.flags & kBlobTree) != 0;
+  const std::string cached = part_name(pack.id, entry.in_pack());
+  if (tree && cache_ != nullptr) {
+    std::optional<std::string> frame = cache_->get(id_, cached);
+    if (frame) return std::move(*frame);
+  }
+  std::string frame = store_.get_part(pack_name(pack.id), entry.offset, entry.frame_length);
+  if (tree && cache_ != nullptr) cache_->put(id_, cached, frame);
+  return frame;
+}
+
+void Repository::cache_trees(const Pack& pack) const {
+  if (cache_ == nullptr) return;
+  for (const PackEntry& entry : pack.entries) {
+    if ((entry.flags & kBlobTree) == 0) continue;
+    const std::string_view frame =
+        std::string_view(pack.bytes).substr(entry.offset, entry.frame_length);
+    cache_->put(id_, part_name(pack.id, entry), frame);
   }
 }
 
@@ -193,9 +286,12 @@ void Repository::add_index(IndexPart part) {
   const std::string bytes = part.encode(keys_);
   IndexPart::decode(keys_, bytes);  // it can be read again
   part.object = {sha256(bytes)};
-  store_.put(object_name("index", part.object), bytes);
+  const std::string name = object_name(kIndexFolder, part.object);
+  store_.put(name, bytes);
+  if (cache_ != nullptr) cache_->put(id_, name, bytes);
   const std::unique_lock lock(mutex_->mutex);
   index_.add(std::move(part));
+  listing_.at = {};  // there is more than it says
 }
 
 ObjectId Repository::put_sealed(std::string_view folder, ObjectKind kind, std::string_view plain) {
@@ -203,14 +299,16 @@ ObjectId Repository::put_sealed(std::string_view folder, ObjectKind kind, std::s
   writer.add(plain);
   const std::string bytes = writer.finish();
   const ObjectId id{sha256(bytes)};
-  store_.put(object_name(folder, id), bytes);
+  const std::string name = object_name(folder, id);
+  store_.put(name, bytes);
+  if (cache_ != nullptr) cache_->put(id_, name, bytes);
   return id;
 }
 
 std::string Repository::get_sealed(std::string_view folder, ObjectKind kind,
                                    const ObjectId& id) const {
   const std::string name = object_name(folder, id);
-  const std::string bytes = get_checked(store_, name);
+  const std::string bytes = get_object(name);
   try {
     SealedReader reader(keys_, parse_header(bytes, kind));
     return reader.open(0, std::string_view(bytes).substr(kHeaderBytes));
@@ -221,26 +319,27 @@ std::string Repository::get_sealed(std::string_view folder, ObjectKind kind,
 }
 
 ObjectId Repository::put_manifest(std::string_view text) {
-  return put_sealed("backups", ObjectKind::kBackup, text);
+  return put_sealed(kBackupFolder, ObjectKind::kBackup, text);
 }
 
 std::string Repository::read_manifest(const ObjectId& id) const {
-  return get_sealed("backups", ObjectKind::kBackup, id);
+  return get_sealed(kBackupFolder, ObjectKind::kBackup, id);
 }
 
 std::vector<ManifestInfo> Repository::list_manifests() const {
   std::vector<ManifestInfo> all;
-  store_.list("backups/", [&](const ObjectInfo& info) {
+  store_.list(std::string(kBackupFolder) + "/", [&](const ObjectInfo& info) {
     all.push_back({object_id(info.name), info.size_bytes, info.modified_us});
   });
-  std::sort(all.begin(), all.end(), [](const ManifestInfo& one, const ManifestInfo& other) {
-    return std::tie(one.modified_us, one.id) < std::tie(other.modified_us, other.id);
-  });
-  return all;
+  return in_order_of_time(std::move(all));
+}
+
+std::vector<ManifestInfo> Repository::listed_manifests() const {
+  return in_order_of_time(listing_.backups);
 }
 
 bool Repository::remove_manifest(const ObjectId& id) {
-  return store_.remove(object_name("backups", id));
+  return store_.remove(object_name(kBackupFolder, id));
 }
 
 }  // namespace coppice::repo

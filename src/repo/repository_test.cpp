@@ -133,7 +133,7 @@ TEST(Repository, NamesOfObjectsAreDigestsOfTheirBytes) {
   writer.flush();
   test.repository.put_manifest("{}");
   int checked = 0;
-  for (const std::string folder : {"packs/", "index/", "backups/"}) {
+  for (const std::string folder : {"packs/", "meta/index/", "meta/backups/"}) {
     for (const std::string& name : names_of(test.store, folder)) {
       EXPECT_EQ(name.substr(name.rfind('/') + 1), to_hex(sha256(test.store.get(name))));
       ++checked;
@@ -158,7 +158,7 @@ TEST(Repository, NothingOfThePlaintextIsStored) {
   MemoryStore plain(clock);
   Repository open = Repository::create(plain, std::nullopt, clock);
   open.put_manifest(canary);
-  EXPECT_NE(plain.get(names_of(plain, "backups/").at(0)).find(canary), std::string::npos);
+  EXPECT_NE(plain.get(names_of(plain, "meta/backups/").at(0)).find(canary), std::string::npos);
 }
 
 TEST(Repository, EncryptionIsNeitherAddedNorLeftOutSilently) {
