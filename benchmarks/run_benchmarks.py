@@ -13,6 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import function_benchmarks  # noqa: E402
 import iterator_benchmarks  # noqa: E402
 import media_benchmarks  # noqa: E402
+import repository_benchmarks  # noqa: E402
 import row_benchmarks  # noqa: E402
 import service_benchmarks  # noqa: E402
 from framework import RUNS, MissingPeer, WrongResult, machine, measure  # noqa: E402
@@ -23,6 +24,7 @@ BENCHMARKS = [
     *iterator_benchmarks.BENCHMARKS,
     *function_benchmarks.BENCHMARKS,
     *service_benchmarks.BENCHMARKS,
+    *repository_benchmarks.BENCHMARKS,
 ]
 
 

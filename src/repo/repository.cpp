@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/hex.h"
+#include "repo/parallel.h"
 
 namespace coppice::repo {
 namespace {
@@ -176,21 +177,33 @@ std::optional<std::vector<Damage>> Repository::read_indexes() {
   std::set<ObjectId> loaded;
   for (const IndexPart& part : index_.parts()) loaded.insert(part.object);
   std::set<ObjectId> wanted;
-  std::vector<Damage> damages;
-  Index index;
+  std::vector<ListedObject> others;
   for (const ListedObject& object : listing_.indexes) {
     wanted.insert(object.id);
-    if (loaded.contains(object.id)) continue;
-    const std::string name = object_name(kIndexFolder, object.id);
-    try {
-      IndexPart part = IndexPart::decode(keys_, get_object(name));
-      part.object = object.id;
-      index.add(std::move(part));
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::kNotFound) return std::nullopt;
-      if (error.code() != ErrorCode::kIntegrity) throw;
-      damages.push_back({name, error.message()});
-    }
+    if (!loaded.contains(object.id)) others.push_back(object);
+  }
+  std::vector<Damage> damages;
+  Index index;
+  std::mutex result;
+  try {
+    for_each_parallel(
+        others.size(), {}, [&](std::size_t i) { return others[i].size_bytes; },
+        [&](std::size_t i) {
+          const std::string name = object_name(kIndexFolder, others[i].id);
+          try {
+            IndexPart part = IndexPart::decode(keys_, get_object(name));
+            part.object = others[i].id;
+            const std::lock_guard lock(result);
+            index.add(std::move(part));
+          } catch (const Error& error) {
+            if (error.code() != ErrorCode::kIntegrity) throw;
+            const std::lock_guard lock(result);
+            damages.push_back({name, error.message()});
+          }
+        });
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kNotFound) return std::nullopt;
+    throw;
   }
   const std::unique_lock lock(mutex_->mutex);
   index.take(std::move(index_), wanted);
