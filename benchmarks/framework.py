@@ -75,12 +75,12 @@ class HomeBenchmark(Benchmark):
 
     def prepare(self):
         self.home = Home(self.folder / "home")
-        self.home.run("init")
+        self.home.create()
         self.url = self.home.status()["database_url"]
         psql(self.url, "CREATE SCHEMA peer")
 
     def clean(self):
-        self.home.stop()
+        self.home.discard()
 
     def timed(self, *arguments, **options):
         begin = time.monotonic()

@@ -24,6 +24,8 @@ from support.tap import matches  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTHON = "/usr/bin/python3"
+# Suites whose time is that of slow functions and of locks: they wait beside the others, one by one.
+WAITING = ("shared_fills", "background", "jobs", "locks")
 
 
 def program_for_tests(scratch):
@@ -63,6 +65,20 @@ def environment(scratch, long):
     }
 
 
+def make_pattern(env, folder):
+    """The home that tests copy where they ask for one of their own, which costs less than `init`.
+    They kill processes, not the machine, so its server need not wait for the disk. A program that
+    cannot make it fails in the tests."""
+    coppice = [env["COPPICE"], "--home", folder]
+    for verb in ("init", "stop"):
+        made = subprocess.run([*coppice, verb], env=env, capture_output=True, stdin=subprocess.DEVNULL)
+        if made.returncode != 0:
+            return
+    with open(folder / "pgdata/postgresql.auto.conf", "a") as settings:
+        settings.write("fsync = off\nfull_page_writes = off\n")
+    env["COPPICE_TEST_PATTERN"] = str(folder)
+
+
 def checks():
     scripts = ROOT / "scripts"
     for name in ("layers", "docs", "file_length", "packages"):
@@ -86,13 +102,13 @@ def suites(long, env, names=()):
     runner = build / "tests/sql/sql_runner"
     yield TapSuite("sql", [str(runner), *flags], limit, env=env)
     yield TapSuite("sql_private", [str(runner), "--private", *flags], limit, env=env)
+    yield from GoogleTests.discover("cpp", build, limit, env)
+    yield python("bench", "bench_smoke_test.py")
     yield TapSuite("sql_plain", [str(runner), "--plain"], limit, env=env)
     yield python("crash", "crash/crash_test.py")
     yield python("property", "property/history_test.py")
     for file in sorted((ROOT / "tests/integration").glob("*_test.py")):
         yield python(file.stem.removesuffix("_test"), f"integration/{file.name}")
-    yield from GoogleTests.discover("cpp", build, limit, env)
-    yield python("bench", "bench_smoke_test.py")
     yield python("package", "package_test.py")
     yield python("sdk", "sdk_test.py")
     yield python("house", "house_test.py")
@@ -207,15 +223,19 @@ def main():
 def run(arguments, scratch):
     if arguments.long and not arguments.list:
         build_tsan()
-    all_suites = list(suites(arguments.long, environment(scratch, arguments.long), arguments.names))
+    env = environment(scratch, arguments.long)
+    all_suites = list(suites(arguments.long, env, arguments.names))
     if arguments.list:
         for suite in all_suites:
             print("\n".join(name for name in suite.names() if matches(name, arguments.names)))
         return 0
     make_media.make(scratch / "media")
+    make_pattern(env, scratch / "pattern")
     count = Count(read_allowed_skips())
-    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    workers = concurrent.futures.ThreadPoolExecutor
+    with workers(max_workers=os.cpu_count()) as busy, workers(max_workers=1) as waiting:
         for suite in all_suites:
+            pool = waiting if suite.name in WAITING else busy
             pool.submit(run_suite, suite, arguments.names, count)
     if not sum(count.states.values()):
         print(f"no test is called {' or '.join(arguments.names)}; ./test.sh --list shows the names")

@@ -100,19 +100,24 @@ Fragment call_of(const std::string& id, std::vector<Fragment> children) {
 }
 
 Image read_pixels(const std::filesystem::path& file, int bands) {
-  const std::string size = shell(
-      "ffprobe -v error -select_streams v:0 -show_entries "
-      "stream=width,height -of csv=p=0:s=x " +
-      file.string());
+  // PAM: a header of a few lines with the size, then the pixels.
+  const std::string format = bands == 1 ? "gray" : bands == 3 ? "rgb24" : "rgba";
+  const std::string bytes =
+      shell_bytes("ffmpeg -v error -i " + file.string() +
+                  " -frames:v 1 -f image2pipe -c:v pam -pix_fmt " + format + " -");
+  const std::string end = "ENDHDR\n";
+  const std::size_t pixels = bytes.find(end) + end.size();
   int width = 0;
   int height = 0;
-  EXPECT_EQ(std::sscanf(size.c_str(), "%dx%d", &width, &height), 2) << size;
-  const std::string format = bands == 1 ? "gray" : bands == 3 ? "rgb24" : "rgba";
-  const std::string bytes = shell_bytes("ffmpeg -v error -i " + file.string() +
-                                        " -frames:v 1 -f rawvideo -pix_fmt " + format + " -");
+  int depth = 0;
+  EXPECT_EQ(
+      std::sscanf(bytes.c_str(), "P7\nWIDTH %d\nHEIGHT %d\nDEPTH %d\n", &width, &height, &depth), 3)
+      << file;
+  EXPECT_EQ(depth, bands) << file;
   Image image(width, height, bands);
-  EXPECT_EQ(bytes.size(), image.size_bytes());
-  std::memcpy(image.data(), bytes.data(), std::min(bytes.size(), image.size_bytes()));
+  EXPECT_EQ(bytes.size() - pixels, image.size_bytes()) << file;
+  std::memcpy(image.data(), bytes.data() + pixels,
+              std::min(bytes.size() - pixels, image.size_bytes()));
   return image;
 }
 

@@ -63,18 +63,20 @@ class VideoFunctions : public MediaTest {
 TEST_F(VideoFunctions, FactsAreThoseOfFfprobe) {
   for (const auto& file : samples()) {
     const Value clip = put(file, ValueType::kVideo);
+    const nlohmann::json theirs = nlohmann::json::parse(
+        shell("ffprobe -v error -select_streams v:0 -count_packets -show_entries "
+              "stream=width,height,avg_frame_rate,nb_read_packets:format=duration -of json " +
+              file.string()));
+    const nlohmann::json& stream = theirs["streams"][0];
     EXPECT_TRUE(value("mime_type(video)", {clip}).text.starts_with("video/")) << file;
-    EXPECT_EQ(value("width(video)", {clip}).integer, std::stoi(probe("stream=width", file)));
-    EXPECT_EQ(value("height(video)", {clip}).integer, std::stoi(probe("stream=height", file)));
-    EXPECT_NEAR(value("duration(video)", {clip}).number, std::stod(probe("format=duration", file)),
-                1e-3)
+    EXPECT_EQ(value("width(video)", {clip}).integer, stream["width"].get<int>()) << file;
+    EXPECT_EQ(value("height(video)", {clip}).integer, stream["height"].get<int>()) << file;
+    EXPECT_NEAR(value("duration(video)", {clip}).number,
+                std::stod(theirs["format"]["duration"].get<std::string>()), 1e-3)
         << file;
-    EXPECT_NEAR(value("fps(video)", {clip}).number, ratio(probe("stream=avg_frame_rate", file)),
-                1e-6)
-        << file;
-    EXPECT_EQ(
-        value("frame_count(video)", {clip}).integer,
-        std::stoi(probe("stream=nb_read_packets", file, "-count_packets -select_streams v:0")))
+    EXPECT_NEAR(value("fps(video)", {clip}).number, ratio(stream["avg_frame_rate"]), 1e-6) << file;
+    EXPECT_EQ(value("frame_count(video)", {clip}).integer,
+              std::stoi(stream["nb_read_packets"].get<std::string>()))
         << file;
   }
 }

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <functional>
 
 #include "base/error.h"
@@ -161,8 +162,10 @@ class PrivatePlace final : public Place {
  private:
   void leave() {
     engine_.reset();
+    pg::PrivateServerOptions options;
+    options.home = home_;
     try {
-      Engine::stop_server(*config_);
+      pg::PrivateServer(options).stop(pg::StopMode::kImmediate);
     } catch (const Error&) {  // its data go away with the folder
     }
     leave_folder(folder_);
@@ -179,6 +182,9 @@ class PrivatePlaces final : public Places {
     const Config config = load_config(pattern(), std::nullopt);
     Engine::init(config, sink);
     Engine::stop_server(config);
+    // No test takes the machine's power away, so nothing has to wait for the disk.
+    std::ofstream(pattern() / "pgdata/postgresql.auto.conf", std::ios::app)
+        << "fsync = off\nfull_page_writes = off\n";
   }
 
   std::unique_ptr<Place> make() override {

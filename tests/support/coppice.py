@@ -5,7 +5,8 @@
     home.rows("SELECT * FROM t")           # [{"id": 1}, …]
 
 With COPPICE_TEST_DATABASE_URL set, homes use databases of that server; tests that are about the
-private server ask for `private=True`.
+private server ask for `private=True`. COPPICE_TEST_PATTERN is a home that was made by `init` and
+stopped: homes are copies of it.
 """
 
 import json
@@ -62,21 +63,28 @@ class Home:
 
     @classmethod
     def make(cls, test, private=False):
-        """A home that `init` has made. `test` is a TestCase or the class of one."""
+        """A home as `init` makes it, with its server running. `test` is a TestCase or the class of one."""
         parent = scratch_folder(test)
         home = cls(parent / "home")
-        arguments = []
         cleanup = test.addClassCleanup if isinstance(test, type) else test.addCleanup
         server = os.environ.get("COPPICE_TEST_DATABASE_URL")
         if server and not private:
             database = "coppice_test_" + uuid.uuid4().hex[:12]
             psql(server, f"CREATE DATABASE {database}")
             cleanup(psql, server, f"DROP DATABASE IF EXISTS {database} WITH (FORCE)")
-            arguments = ["--database", with_database(server, database)]
+            home.run("init", "--database", with_database(server, database))
         else:
-            cleanup(home.stop)
-        home.run("init", *arguments)
+            cleanup(home.discard)
+            home.create()
         return home
+
+    def create(self):
+        """What `init` does, or a copy of what it did: a private server, running."""
+        if pattern := os.environ.get("COPPICE_TEST_PATTERN"):
+            subprocess.run(["cp", "--archive", pattern, self.folder], check=True)
+            self.run("status")  # starts the server
+        else:
+            self.run("init")
 
     def process_environment(self, extra=None):
         values = {name: value for name, value in os.environ.items() if name != "COPPICE_CRASH_AT"}
@@ -160,6 +168,17 @@ class Home:
     def stop(self):
         if self.folder.exists():
             self.attempt("stop")
+
+    def discard(self):
+        """Ends the server of a home whose folder is removed next: nothing of it needs to be saved."""
+        try:
+            pid = self.postmaster_pid()
+            if not os.readlink(f"/proc/{pid}/cwd").startswith(str(self.folder)):
+                return  # the number is another process's now
+            os.kill(pid, signal.SIGQUIT)
+        except (OSError, ValueError, IndexError):
+            return  # there is none
+        wait_until(lambda: not process_exists(pid), "the server did not end")
 
     def postmaster_pid(self):
         pid_file = self.folder / "pgdata" / "postmaster.pid"
