@@ -122,9 +122,7 @@ void BlobWriter::write_index() {
 // A program that slept for so long that packs of no index were collected meanwhile must not name
 // them.
 IndexPart BlobWriter::without_missing_packs(IndexPart part) const {
-  std::set<ObjectId> there;
-  repository_.store().list("packs/",
-                           [&](const ObjectInfo& info) { there.insert(object_id(info.name)); });
+  const std::map<ObjectId, ObjectInfo> there = list_packs(repository_.store());
   IndexPart kept;
   for (std::size_t number = 0; number < part.packs().size(); ++number) {
     if (there.contains(part.packs()[number].id)) kept.add(part, number);

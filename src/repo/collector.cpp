@@ -8,19 +8,12 @@
 
 #include "base/error.h"
 #include "repo/blob_writer.h"
+#include "repo/index_repair.h"
 #include "repo/marks.h"
 #include "repo/reach.h"
 
 namespace coppice::repo {
 namespace {
-
-using PackSizes = std::map<ObjectId, ObjectInfo>;
-
-PackSizes list_packs(ObjectStore& store) {
-  PackSizes packs;
-  store.list("packs/", [&](const ObjectInfo& info) { packs.emplace(object_id(info.name), info); });
-  return packs;
-}
 
 // The indexes as they are; what they say must be known as a whole.
 void load_whole_index(Repository& repository) {
@@ -99,30 +92,6 @@ std::uint64_t rewrite(Repository& repository, const std::set<ObjectId>& packs,
   return writer.counts().new_bytes;
 }
 
-// Of indexes that name packs that go, the other packs get an index of their own. Gives the names of
-// the old ones.
-std::set<ObjectId> replace_indexes(Repository& repository, const std::set<ObjectId>& going) {
-  std::set<ObjectId> replaced;
-  IndexPart staying;
-  const std::size_t part_count = repository.index().parts().size();
-  for (std::size_t i = 0; i < part_count; ++i) {
-    const IndexPart& part = repository.index().parts()[i];
-    const bool names_any =
-        std::any_of(part.packs().begin(), part.packs().end(),
-                    [&](const IndexedPack& pack) { return going.contains(pack.id); });
-    if (!names_any) continue;
-    replaced.insert(part.object);
-    for (std::size_t number = 0; number < part.packs().size(); ++number) {
-      if (!going.contains(part.packs()[number].id)) staying.add(part, number);
-      if (staying.entry_count() >= kMostIndexEntries / 2) {
-        repository.add_index(std::exchange(staying, {}));
-      }
-    }
-  }
-  repository.add_index(std::move(staying));
-  return replaced;
-}
-
 // Those that hold what is reached and in no pack without a mark.
 std::set<ObjectId> needed_packs(const std::set<ObjectId>& marked,
                                 const std::map<ObjectId, Use>& uses) {
@@ -138,7 +107,7 @@ std::set<ObjectId> needed_packs(const std::set<ObjectId>& marked,
 
 CollectCounts mark_garbage(Repository& repository, const CollectOptions& options) {
   CollectCounts counts;
-  const PackSizes packs = list_packs(repository.store());
+  const std::map<ObjectId, ObjectInfo> packs = list_packs(repository.store());
   const std::int64_t now_us = store_time_us(repository.store());
   load_whole_index(repository);
   const std::set<ObjectId> marked = marked_packs(read_marks(repository));
@@ -170,7 +139,7 @@ CollectCounts mark_garbage(Repository& repository, const CollectOptions& options
 
 CollectCounts sweep_garbage(Repository& repository, const CollectOptions& options) {
   CollectCounts counts;
-  const PackSizes packs = list_packs(repository.store());
+  const std::map<ObjectId, ObjectInfo> packs = list_packs(repository.store());
   counts.packs = packs.size();
   const std::int64_t now_us = store_time_us(repository.store());
   std::vector<Mark> due = read_marks(repository);

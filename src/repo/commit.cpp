@@ -19,7 +19,7 @@ std::set<ObjectId> both(const std::set<ObjectId>& one, const std::set<ObjectId>&
 
 // Those of the packs that are not there.
 std::set<ObjectId> missing(ObjectStore& store, std::set<ObjectId> packs) {
-  store.list("packs/", [&](const ObjectInfo& info) { packs.erase(object_id(info.name)); });
+  for (const auto& [id, info] : list_packs(store)) packs.erase(id);
   return packs;
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/hex.h"
 
@@ -31,6 +33,17 @@ std::string object_name(std::string_view folder, const ObjectId& object) {
 ObjectId object_id(std::string_view name) {
   const std::size_t slash = name.rfind('/');
   return {digest_from_hex(name.substr(slash == std::string_view::npos ? 0 : slash + 1))};
+}
+
+std::optional<ObjectId> listed_id(std::string_view name) {
+  const std::size_t slash = name.rfind('/');
+  const auto bytes = from_hex(name.substr(slash == std::string_view::npos ? 0 : slash + 1));
+  if (!bytes || bytes->size() != Digest().size()) return std::nullopt;
+  const ObjectId id{digest_from_bytes(*bytes)};
+  const std::string_view folder = name.substr(0, std::min(slash, name.size()));
+  const bool pack = name == pack_name(id);
+  const bool other = folder == kBackupFolder || folder == kMarkFolder || folder == kIndexFolder;
+  return pack || (other && name == object_name(folder, id)) ? std::optional(id) : std::nullopt;
 }
 
 }  // namespace coppice::repo

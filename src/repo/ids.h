@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -49,6 +50,8 @@ std::string pack_name(const ObjectId& pack);
 std::string object_name(std::string_view folder, const ObjectId& object);
 // Of a listed object: the id in its name. Throws when it has another form.
 ObjectId object_id(std::string_view name);
+// nullopt for a name that is none of a repository's.
+std::optional<ObjectId> listed_id(std::string_view name);
 
 }  // namespace coppice::repo
 

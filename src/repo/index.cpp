@@ -40,10 +40,14 @@ class Frames {
 }  // namespace
 
 void IndexPart::add(const Pack& pack) {
+  add({pack.id, pack.bytes.size(), pack.header.epoch, pack.header.salt}, pack.entries);
+}
+
+void IndexPart::add(const IndexedPack& pack, const std::vector<PackEntry>& entries) {
   const auto number = static_cast<std::uint32_t>(packs_.size());
-  packs_.push_back({pack.id, pack.bytes.size(), pack.header.epoch, pack.header.salt});
+  packs_.push_back(pack);
   std::uint32_t frame = 0;
-  for (const PackEntry& entry : pack.entries) {
+  for (const PackEntry& entry : entries) {
     entries_.push_back({entry.id, number, frame++, entry.offset, entry.frame_length,
                         entry.blob_length, entry.flags});
   }

@@ -48,6 +48,7 @@ struct IndexEntry {
 class IndexPart {
  public:
   void add(const Pack& pack);
+  void add(const IndexedPack& pack, const std::vector<PackEntry>& entries);
   // A pack of another part.
   void add(const IndexPart& from, std::size_t pack_number);
   std::size_t entry_count() const { return entries_.size(); }

@@ -4,11 +4,12 @@
 //          said which backups and marks there were before. So what a mark of the listing does not
 //          name, and an index of it does, was not being removed.
 // Threads  Immutable once made.
-// Errors   Those of the store; kIntegrity for an object whose name is none.
+// Errors   Those of the store.
 // Source   docs/formats/repository.md, "Objects" and "Writing"
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,9 @@ struct Listing {
   std::chrono::steady_clock::time_point at{};
 };
 
+// Objects of other names are no part of a repository.
 Listing list_repository(ObjectStore& store);
+// Every pack.
+std::map<ObjectId, ObjectInfo> list_packs(ObjectStore& store);
 
 }  // namespace coppice::repo

@@ -40,7 +40,8 @@ ObjectId write_mark(Repository& repository, const std::set<ObjectId>& packs) {
 std::vector<Mark> read_marks(const Repository& repository) {
   std::vector<Mark> marks;
   repository.store().list(std::string(kMarkFolder) + "/", [&](const ObjectInfo& info) {
-    marks.push_back({object_id(info.name), info.modified_us, {}});
+    const std::optional<ObjectId> id = listed_id(info.name);
+    if (id) marks.push_back({*id, info.modified_us, {}});
   });
   std::erase_if(marks, [&](Mark& mark) { return !read_packs(repository, mark); });
   return marks;

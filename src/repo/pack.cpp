@@ -7,7 +7,6 @@ namespace coppice::repo {
 namespace {
 
 constexpr std::size_t kEntryBytes = 32 + 4 * 4;
-constexpr std::size_t kEndBytes = 8;
 constexpr std::uint64_t kMostPackBytes = 0xffff'ffff;
 
 }  // namespace
@@ -52,19 +51,28 @@ Pack PackBuilder::finish() {
   return pack;
 }
 
-std::vector<PackEntry> read_directory(const Keys& keys, std::string_view pack) {
-  if (pack.size() < kHeaderBytes + kEndBytes) {
+std::uint64_t directory_bytes(const Keys& keys, std::string_view last, std::uint64_t pack_bytes) {
+  if (pack_bytes < kHeaderBytes + kPackEndBytes || last.size() < kPackEndBytes) {
     throw Error(ErrorCode::kIntegrity, "it is shorter than any pack");
   }
-  const std::uint32_t length = read_u32(pack, pack.size() - 8);
-  const std::uint32_t count = read_u32(pack, pack.size() - 4);
+  const std::uint32_t length = read_u32(last, last.size() - 8);
+  const std::uint32_t count = read_u32(last, last.size() - 4);
   const std::uint64_t wanted = frame_bytes(keys, std::uint64_t{count} * kEntryBytes);
-  if (length != wanted || wanted > pack.size() - kHeaderBytes - kEndBytes) {
+  if (length != wanted || wanted > pack_bytes - kHeaderBytes - kPackEndBytes) {
     throw Error(ErrorCode::kIntegrity, "its end is not that of a pack");
   }
-  SealedReader reader(keys, parse_header(pack, ObjectKind::kPack));
-  const std::size_t begin = pack.size() - kEndBytes - length;
-  const std::string directory = reader.open(count, pack.substr(begin, length));
+  return wanted + kPackEndBytes;
+}
+
+std::vector<PackEntry> read_directory(const Keys& keys, const SealedHeader& header,
+                                      std::string_view end, std::uint64_t pack_bytes) {
+  const std::uint64_t length = directory_bytes(keys, end, pack_bytes);
+  COPPICE_ASSERT(end.size() >= length);
+  const std::uint64_t begin = pack_bytes - length;
+  const std::uint32_t count = read_u32(end, end.size() - 4);
+  const std::string directory =
+      SealedReader(keys, header)
+          .open(count, end.substr(end.size() - length, length - kPackEndBytes));
   std::vector<PackEntry> entries;
   for (std::size_t at = 0; at < directory.size(); at += kEntryBytes) {
     const std::string_view entry = std::string_view(directory).substr(at, kEntryBytes);
@@ -79,6 +87,11 @@ std::vector<PackEntry> read_directory(const Keys& keys, std::string_view pack) {
     }
   }
   return entries;
+}
+
+std::vector<PackEntry> read_directory(const Keys& keys, std::string_view pack) {
+  directory_bytes(keys, pack, pack.size());
+  return read_directory(keys, parse_header(pack, ObjectKind::kPack), pack, pack.size());
 }
 
 std::string read_blob(const Keys& keys, SealedReader& pack, const PackEntry& entry,

@@ -61,6 +61,11 @@ class PackBuilder {
 
 // Of a whole pack. Throws when it was cut short or is none.
 std::vector<PackEntry> read_directory(const Keys& keys, std::string_view pack);
+// Of its end: how long that must be, by the last kPackEndBytes, and the directory in it.
+inline constexpr std::size_t kPackEndBytes = 8;
+std::uint64_t directory_bytes(const Keys& keys, std::string_view last, std::uint64_t pack_bytes);
+std::vector<PackEntry> read_directory(const Keys& keys, const SealedHeader& header,
+                                      std::string_view end, std::uint64_t pack_bytes);
 // The blob of a frame: checks that it is the one that is wanted. `number`: its place in the pack.
 std::string read_blob(const Keys& keys, SealedReader& pack, const PackEntry& entry,
                       std::uint32_t number, std::string_view frame);

@@ -36,12 +36,21 @@ std::vector<BlobId> ids_in(const std::string& name, const json& content, const c
 
 }  // namespace
 
+TreeLinks read_tree(const std::string& name, std::string_view text) {
+  const json content = parsed(name, text);
+  return {ids_in(name, content, "blobs"), ids_in(name, content, "trees")};
+}
+
+std::vector<BlobId> read_roots(const std::string& name, std::string_view text) {
+  return ids_in(name, parsed(name, text), "trees");
+}
+
 void Walk::manifest(const ObjectId& id) {
   manifest_text(object_name(kBackupFolder, id), repository_.read_manifest(id));
 }
 
 void Walk::manifest_text(const std::string& name, std::string_view text) {
-  trees(ids_in(name, parsed(name, text), "trees"));
+  trees(read_roots(name, text));
 }
 
 void Walk::trees(std::vector<BlobId> left) {
@@ -51,9 +60,9 @@ void Walk::trees(std::vector<BlobId> left) {
     if (!seen_.insert(id).second) continue;
     visit_(id);
     const std::string name = "the tree " + id.hex();
-    const json content = parsed(name, repository_.read(id));
-    for (const BlobId& blob : ids_in(name, content, "blobs")) visit_(blob);
-    for (const BlobId& tree : ids_in(name, content, "trees")) left.push_back(tree);
+    const TreeLinks links = read_tree(name, repository_.read(id));
+    for (const BlobId& blob : links.blobs) visit_(blob);
+    left.insert(left.end(), links.trees.begin(), links.trees.end());
   }
 }
 

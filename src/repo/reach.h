@@ -19,6 +19,13 @@
 
 namespace coppice::repo {
 
+// What the text of a tree names, and what that of a manifest does.
+struct TreeLinks {
+  std::vector<BlobId> blobs, trees;
+};
+TreeLinks read_tree(const std::string& name, std::string_view json);
+std::vector<BlobId> read_roots(const std::string& name, std::string_view json);
+
 class Walk {
  public:
   Walk(const Repository& repository, std::function<void(const BlobId&)> visit)

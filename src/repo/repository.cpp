@@ -342,7 +342,8 @@ std::string Repository::read_manifest(const ObjectId& id) const {
 std::vector<ManifestInfo> Repository::list_manifests() const {
   std::vector<ManifestInfo> all;
   store_.list(std::string(kBackupFolder) + "/", [&](const ObjectInfo& info) {
-    all.push_back({object_id(info.name), info.size_bytes, info.modified_us});
+    const std::optional<ObjectId> id = listed_id(info.name);
+    if (id) all.push_back({*id, info.size_bytes, info.modified_us});
   });
   return in_order_of_time(std::move(all));
 }

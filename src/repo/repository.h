@@ -39,6 +39,7 @@ inline constexpr std::chrono::seconds kFreshFor{60};
 struct Damage {
   std::string object;
   std::string what;
+  std::vector<BlobId> blobs;  // that cannot be read; the first of them, if they are many
 };
 
 class Repository {
@@ -48,6 +49,9 @@ class Repository {
   // `cache` is borrowed, if there is one. Two requests, and those for documents of accesses and
   // epochs that are not in it; load_index() needs none but for indexes that are not in it.
   static Repository open(ObjectStore& store, const Opener& opener, ObjectCache* cache = nullptr);
+
+  // The same, its index not loaded, that reads everything from the store.
+  Repository uncached() const { return {store_, id_, keys_}; }
 
   const std::string& id() const { return id_; }
   bool encrypted() const { return keys_.encrypted(); }
