@@ -480,3 +480,13 @@ CREATE TABLE coppice.root_sums (
   lanes     bytea NOT NULL,
   PRIMARY KEY (table_id, scope)
 );
+
+-- Versions that must stay while somebody reads them outside a transaction: a backup.
+CREATE TABLE coppice.pins (
+  pin_id     text NOT NULL,
+  tree_id    bigint NOT NULL REFERENCES coppice.trees ON DELETE CASCADE,
+  version    bigint NOT NULL,      -- and all after it
+  who        text NOT NULL,        -- 'a backup by root, on host films'
+  expires_at timestamptz NOT NULL, -- its holder puts it off again and again
+  PRIMARY KEY (pin_id, tree_id)
+);

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "engine/engine.h"
+#include "recovery/recovery.h"
 
 namespace coppice::cli {
 
@@ -16,6 +17,7 @@ class EngineFactory {
   virtual void init(const Config& config, ResultSink& sink) = 0;
   virtual std::unique_ptr<Engine> open(const Config& config) = 0;
   virtual bool stop_server(const Config& config) = 0;
+  virtual std::unique_ptr<Recovery> recovery() = 0;
 };
 
 }  // namespace coppice::cli

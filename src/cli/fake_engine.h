@@ -29,6 +29,8 @@ struct FakeState {
   std::string schema = "CREATE TABLE t (id bigint);\n";
   StatusReport report;
   RootReport root_report;
+  BackupReport backup_report;
+  RestoreReport restore_report;
   std::vector<Finding> findings;
   std::string media = "bytes";
   std::string home;
@@ -189,6 +191,46 @@ class FakeEngine final : public Engine {
   FakeState& state_;
 };
 
+class FakeRecovery final : public Recovery {
+ public:
+  explicit FakeRecovery(FakeState& state) : state_(state) {}
+  BackupReport create(const Config&, const BackupRequest& request, ResultSink& sink) override {
+    did(fmt::format("backup_create {}{} [{}]", place(request.repository),
+                    request.full ? " full" : "", join(request.tags, ",")),
+        sink);
+    return state_.backup_report;
+  }
+  void list(const RepositoryAddress& repository, ResultSink& sink) override {
+    did("backup_list " + place(repository), sink);
+  }
+  void show(const RepositoryAddress& repository, const std::string& backup,
+            ResultSink& sink) override {
+    did(fmt::format("backup_show {} {}", place(repository), backup), sink);
+  }
+  RestoreReport restore(const ConfigRequest& where, const RestoreRequest& request,
+                        ResultSink& sink) override {
+    did(fmt::format("restore {} {} {} {}", place(request.repository), where.home->string(),
+                    request.backup.value_or("-"), request.at.value_or("-")),
+        sink);
+    return state_.restore_report;
+  }
+
+ private:
+  static std::string place(const RepositoryAddress& repository) {
+    constexpr const char* kKeys[] = {"no key", "passphrase", "key file"};
+    return fmt::format("{} ({}{}{})", repository.url, kKeys[static_cast<int>(repository.key)],
+                       repository.secret.empty() ? "" : " " + repository.secret,
+                       repository.no_encryption ? ", plain" : "");
+  }
+  void did(const std::string& call, ResultSink& sink) {
+    state_.calls.push_back(call);
+    state_.fail();
+    state_.give(sink);
+  }
+
+  FakeState& state_;
+};
+
 class FakeFactory final : public EngineFactory {
  public:
   explicit FakeFactory(FakeState& state) : state_(state) {}
@@ -203,6 +245,7 @@ class FakeFactory final : public EngineFactory {
     return std::make_unique<FakeEngine>(state_);
   }
   bool stop_server(const Config&) override { return std::exchange(state_.server_runs, false); }
+  std::unique_ptr<Recovery> recovery() override { return std::make_unique<FakeRecovery>(state_); }
 
  private:
   FakeState& state_;

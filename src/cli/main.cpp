@@ -18,6 +18,7 @@ class RealEngineFactory final : public cli::EngineFactory {
   void init(const Config& config, ResultSink& sink) override { Engine::init(config, sink); }
   std::unique_ptr<Engine> open(const Config& config) override { return Engine::open(config); }
   bool stop_server(const Config& config) override { return Engine::stop_server(config); }
+  std::unique_ptr<Recovery> recovery() override { return make_recovery(); }
 };
 
 // A program may be started with standard streams closed. The next file or socket that is opened

@@ -46,6 +46,12 @@ int run_snapshot_drop(Session& session);
 int run_snapshot_list(Session& session);
 int run_prune(Session& session);
 
+// backup_verbs.cpp
+int run_backup_create(Session& session);
+int run_backup_list(Session& session);
+int run_backup_show(Session& session);
+int run_restore(Session& session);
+
 // root_verb.cpp
 int run_root(Session& session);
 

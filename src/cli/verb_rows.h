@@ -12,6 +12,7 @@ inline constexpr std::string_view kSchema = "Schema";
 inline constexpr std::string_view kVersions = "Versions";
 inline constexpr std::string_view kComputed = "Computed columns";
 inline constexpr std::string_view kMedia = "Media";
+inline constexpr std::string_view kBackups = "Backup and recovery";
 inline constexpr std::string_view kCare = "Care";
 
 inline constexpr Option kYes = {
@@ -33,6 +34,7 @@ inline constexpr Option kBackground = {
 inline constexpr Argument kTable = {
     .name = "TABLE", .doc = "A table, as SQL names it.", .offer = Offer::kTable};
 
+std::vector<Verb> backup_verbs();
 std::vector<Verb> computed_verbs();  // with jobs, functions and what they cost
 
 }  // namespace coppice::cli

@@ -21,6 +21,12 @@ constexpr Setting kSettings[] = {
      .type = SettingType::kFolder,
      .doc = "The folder with postgres and initdb for the private server; not set: the newest found "
             "on this machine."},
+    {.key = "backup.repository",
+     .doc = "Where backups go when a command does not say it: a folder, outside of the home."},
+    {.key = "backup.password",
+     .type = SettingType::kSecret,
+     .default_value = "env:COPPICE_REPO_PASSWORD",
+     .doc = "Where the passphrase of that repository is, not the passphrase itself."},
     {.key = "workers.count",
      .type = SettingType::kInteger,
      .default_value = "0",

@@ -208,6 +208,7 @@ void Engine::init(const Config& config, ResultSink& sink) {
 }
 
 std::unique_ptr<Engine> Engine::open(const Config& config) {
+  engine::check_restored(config);
   return std::make_unique<HomeEngine>(engine::open_home(config));
 }
 

@@ -98,7 +98,8 @@ struct RootReport {
     std::int64_t rows = 0;  // current ones; of a history: row versions
     std::vector<Column> columns;
   };
-  std::string root;  // of what was asked for
+  std::string root;          // of what was asked for
+  std::string content_root;  // of a history: without it
   std::vector<Table> tables;
   std::uint64_t rows_read = 0;
   // "films.film.title": where the kept sums say something else than the rows.

@@ -82,6 +82,18 @@ void make_folders(const Config& config) {
 
 }  // namespace
 
+fs::path restore_marker(const fs::path& home) { return home / "restoring"; }
+
+void check_restored(const Config& config) {
+  if (!fs::exists(restore_marker(config.home()))) return;
+  const std::string backup(trim(read_file(restore_marker(config.home()))));
+  throw Error(ErrorCode::kBusy,
+              fmt::format("the home {} is being restored, or its restore was interrupted",
+                          config.home().string()),
+              fmt::format("go on with it: coppice restore --home {} --backup {} --repo …",
+                          shell_quoted(config.home().string()), backup.substr(0, 12)));
+}
+
 bool make_home(const Config& config, ResultSink& sink) {
   check_home_format(config.home());
   const bool existed = home_format(config.home()).has_value();

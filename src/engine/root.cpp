@@ -19,13 +19,6 @@ using catalog::TableInfo;
 
 constexpr int kAttempts = 5;
 
-// What was dropped, altered or pruned between reading the catalog and the rows.
-bool is_moved(const pg::ServerError& error) {
-  constexpr std::string_view kGone[] = {"42P01", "42703", "23503"};
-  return pg::is_retryable(error) ||
-         std::find(std::begin(kGone), std::end(kGone), error.sqlstate()) != std::end(kGone);
-}
-
 void check_column(const TableInfo& table, const std::string& column) {
   if (table.find_column(column) == nullptr) {
     std::vector<std::string> names;
@@ -45,12 +38,13 @@ void check_column(const TableInfo& table, const std::string& column) {
 // One computation of a root.
 class RootMaker {
  public:
-  RootMaker(EngineContext& context, const RootRequest& request, ResultSink& sink)
+  RootMaker(EngineContext& context, const RootRequest& request, const HomeContent& content,
+            ResultSink& sink)
       : context_(context),
         request_(request),
         sink_(sink),
         reading_(context.main.open_another()),
-        content_(read_content(context, request.history)) {
+        content_(content) {
     canonical_session(reading_);
   }
 
@@ -61,7 +55,9 @@ class RootMaker {
       roots.push_back(table(content));
     }
     if (request_.history) {
-      report_.root = to_hex(history(home_root(context_, content_, roots)));
+      const Digest home = home_root(context_, content_, roots);
+      report_.content_root = to_hex(home);
+      report_.root = to_hex(history(home));
     } else if (request_.column) {
       if (column_root_.empty()) throw ContentMoved();  // dropped meanwhile
       report_.root = column_root_;
@@ -135,7 +131,7 @@ class RootMaker {
   const RootRequest& request_;
   ResultSink& sink_;
   pg::Connection reading_;
-  HomeContent content_;
+  const HomeContent& content_;
   RootReport report_;
   std::string column_root_;
 };
@@ -149,13 +145,29 @@ RootReport make_root(EngineContext& context, const RootRequest& request, ResultS
   }
   for (int attempt = 1;; ++attempt) {
     try {
-      return RootMaker(context, request, sink).make();
-    } catch (const ContentMoved&) {
-      if (attempt == kAttempts) throw;
-    } catch (const pg::ServerError& error) {
+      const HomeContent content = read_content(context, request.history);
+      return RootMaker(context, request, content, sink).make();
+    } catch (const Error& error) {
       if (attempt == kAttempts || !is_moved(error)) throw;
     }
   }
+}
+
+HomeRoots roots_of(EngineContext& context, const HomeContent& content, ResultSink& sink) {
+  RootRequest request;
+  request.history = true;
+  const RootReport report = RootMaker(context, request, content, sink).make();
+  return {report.content_root, report.root, report.tables};
+}
+
+// What was dropped, altered or pruned between reading the catalog and the rows.
+bool is_moved(const Error& error) {
+  constexpr std::string_view kGone[] = {"42P01", "42703", "23503"};
+  if (dynamic_cast<const ContentMoved*>(&error) != nullptr) return true;
+  const auto* const said = dynamic_cast<const pg::ServerError*>(&error);
+  return said != nullptr &&
+         (pg::is_retryable(*said) ||
+          std::find(std::begin(kGone), std::end(kGone), said->sqlstate()) != std::end(kGone));
 }
 
 }  // namespace coppice::engine

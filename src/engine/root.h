@@ -10,9 +10,20 @@
 
 #include "engine/context.h"
 #include "engine/engine.h"
+#include "engine/root_content.h"
 
 namespace coppice::engine {
 
 RootReport make_root(EngineContext& context, const RootRequest& request, ResultSink& sink);
+
+struct HomeRoots {
+  std::string content, history;
+  std::vector<RootReport::Table> tables;
+};
+// Both roots of what was read with its history. ContentMoved when it cannot be read any more.
+HomeRoots roots_of(EngineContext& context, const HomeContent& content, ResultSink& sink);
+
+// An error that says that what was read in the catalog is not there any more: look again.
+bool is_moved(const Error& error);
 
 }  // namespace coppice::engine

@@ -141,7 +141,8 @@ std::string schema_mark(EngineContext& context) {
 }
 
 // Also whether the schema stayed the same meanwhile.
-std::pair<HomeContent, bool> try_content(EngineContext& context, bool with_history) {
+std::pair<HomeContent, bool> try_content(EngineContext& context, bool with_history,
+                                         const std::function<void(const HomeContent&)>& meanwhile) {
   HomeContent content;
   content.settings = content_settings(context.config);
   // Views over versions may have to be made (resolve_versions()): not read-only.
@@ -160,17 +161,19 @@ std::pair<HomeContent, bool> try_content(EngineContext& context, bool with_histo
     content.tables.push_back({std::move(table), version, model, {}});
   }
   if (with_history) read_history(context, content);
+  if (meanwhile) meanwhile(content);
   transaction.commit();
   return {std::move(content), schema_mark(context) == mark};
 }
 
 }  // namespace
 
-HomeContent read_content(EngineContext& context, bool with_history) {
+HomeContent read_content(EngineContext& context, bool with_history,
+                         const std::function<void(const HomeContent&)>& meanwhile) {
   for (int attempt = 1;; ++attempt) {
     context.check_stop();
     try {
-      auto [content, is_settled] = try_content(context, with_history);
+      auto [content, is_settled] = try_content(context, with_history, meanwhile);
       if (is_settled) return std::move(content);
       if (attempt == kAttempts) throw ContentMoved();
     } catch (const Error& error) {

@@ -7,6 +7,7 @@
 // Source   docs/formats/root.md, "Roots"
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,7 +33,10 @@ struct HomeContent {
   Digest history_lists{};  // what the history root covers besides rows, if that is wanted
 };
 
-HomeContent read_content(EngineContext& context, bool with_history);
+// `meanwhile`, if given, is called in the transaction: whoever imports its snapshot sees the same.
+// It may be called again when the schema changed under it.
+HomeContent read_content(EngineContext& context, bool with_history,
+                         const std::function<void(const HomeContent&)>& meanwhile = {});
 
 // The root of one visible column; no sum: in a table without a primary key.
 Digest column_root(const TableContent& content, const catalog::ColumnInfo& column,

@@ -15,9 +15,9 @@ namespace {
 using catalog::TableInfo;
 using catalog::TablePointer;
 
-constexpr std::size_t kMaxNameBytes = 63;  // of "table:snapshot", a name in SQL
+constexpr std::size_t kMaxNameBytes = 63;
 
-void check_name(const TableInfo& table, const std::string& name) {
+void check_name(const std::string& name) {
   const auto refuse = [&](const std::string& why, const std::string& hint) {
     throw Error(ErrorCode::kUsage, fmt::format("\"{}\" cannot name a snapshot: {}", name, why),
                 hint);
@@ -30,9 +30,8 @@ void check_name(const TableInfo& table, const std::string& name) {
     refuse("it would be read as a number or a time", hint);
   }
   if (name == "current") refuse("\"current\" is the newest version, whatever it is", hint);
-  if (table.name.name.size() + 1 + name.size() > kMaxNameBytes) {
-    refuse(fmt::format("{}:{} has more than {} bytes", table.name.name, name, kMaxNameBytes),
-           "take a shorter name");
+  if (name.size() > kMaxNameBytes) {
+    refuse(fmt::format("it has more than {} bytes", kMaxNameBytes), "take a shorter name");
   }
 }
 
@@ -49,7 +48,7 @@ std::vector<std::string> names_of(EngineContext& context, const TableInfo& table
 void create_snapshot(EngineContext& context, const std::string& table_name, const std::string& name,
                      ResultSink& sink) {
   const TablePointer table = table_named(context, table_name);
-  check_name(*table, name);
+  check_name(name);
   // With the tree's lock: prune, which holds it too, sees the snapshot or is seen by it.
   const pg::Result made = context.main.exec_cached(
       "WITH tree AS (SELECT tree_id, version FROM coppice.trees WHERE tree_id = $1 FOR UPDATE) "

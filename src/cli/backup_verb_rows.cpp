@@ -1,0 +1,84 @@
+// The rows of the table of verbs about backups and restores.
+#include "cli/verb_rows.h"
+
+namespace coppice::cli {
+namespace {
+
+constexpr Option kRepository = {.name = "--repo",
+                                .value = "URL",
+                                .doc = "The repository: a folder (setting backup.repository).",
+                                .offer = Offer::kFolder};
+constexpr Option kPasswordFile = {
+    .name = "--password-file",
+    .value = "FILE",
+    .doc = "The repository's passphrase is in FILE, which only you can read.",
+    .offer = Offer::kFile};
+constexpr Option kPasswordCommand = {
+    .name = "--password-command",
+    .value = "COMMAND",
+    .doc = "COMMAND prints the repository's passphrase; it is not given to a shell."};
+constexpr Option kKeyFile = {
+    .name = "--key-file",
+    .value = "FILE",
+    .doc = "The repository's key is the bytes of FILE: 32 random bytes or more.",
+    .offer = Offer::kFile};
+constexpr Option kNoEncryption = {
+    .name = "--no-encryption",
+    .doc = "The repository is not encrypted: who reads its files reads everything."};
+constexpr Argument kBackup = {.name = "BACKUP", .doc = "Its id, or the first digits of it."};
+
+std::vector<Option> with_repository(std::vector<Option> options) {
+  std::vector<Option> all = {kRepository, kPasswordFile, kPasswordCommand, kKeyFile, kNoEncryption};
+  options.insert(options.end(), all.begin(), all.end());
+  return options;
+}
+
+}  // namespace
+
+std::vector<Verb> backup_verbs() {
+  return {
+      {.name = "backup create",
+       .group = kBackups,
+       .summary = "Back up rows, media, code and settings at one point, while writers go on",
+       .details =
+           "The first backup makes the repository. Later ones read and store what has changed; "
+           "each is complete by itself. The passphrase is in COPPICE_REPO_PASSWORD, or where an "
+           "option or the setting backup.password says. Exit code 3 when media objects could not "
+           "be read: all else is stored.",
+       .options = with_repository(
+           {{.name = "--tag", .value = "WORD", .doc = "A word to know it by.", .repeated = true},
+            {.name = "--full", .doc = "Read everything, also what earlier backups have."}}),
+       .examples = {{"coppice backup create --repo /backup/films", ""},
+                    {"coppice backup create --repo /backup/films --tag before-migration --json",
+                     ""}}},
+      {.name = "backup list",
+       .group = kBackups,
+       .summary = "List the backups of a repository",
+       .options = with_repository({}),
+       .examples = {{"coppice backup list --repo /backup/films", ""}}},
+      {.name = "backup show",
+       .group = kBackups,
+       .summary = "Show what a backup holds",
+       .arguments = {kBackup},
+       .options = with_repository({}),
+       .examples = {{"coppice backup show 3f2a90c1 --repo /backup/films", ""}}},
+      {.name = "restore",
+       .group = kBackups,
+       .summary = "Make a home of a backup, and prove that it is equal",
+       .details =
+           "The home's folder must be empty or not there; with --database the rows go to an empty "
+           "database. Both roots are made again of what was restored; exit code 6 when they "
+           "differ. An interrupted restore goes on when it is called again.",
+       .options = with_repository(
+           {{.name = "--backup", .value = "BACKUP", .doc = "Its id; without it the latest."},
+            {.name = "--at",
+             .value = "TIME",
+             .doc = "The newest backup that is not later than TIME."}}),
+       .examples = {{"coppice restore --repo /backup/films --home /srv/films", ""},
+                    {"coppice restore --repo /backup/films --at '2026-11-22 10:00+00' --home /tmp/"
+                     "films",
+                     "as it was then"}}},
+  };
+}
+
+}  // namespace coppice::cli

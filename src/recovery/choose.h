@@ -1,0 +1,18 @@
+// Which of the backups of a repository is meant.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "recovery/open_repository.h"
+
+namespace coppice::recovery {
+
+// `id`: of it; `at`: the newest one whose point is not later ("2026-11-22 10:00+00"); none: the
+// latest. kNotFound, saying what there is.
+const KnownBackup& chosen_backup(const std::vector<KnownBackup>& backups,
+                                 const std::optional<std::string>& id,
+                                 const std::optional<std::string>& at);
+
+}  // namespace coppice::recovery

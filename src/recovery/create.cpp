@@ -1,0 +1,446 @@
+// Making a backup.
+#include "recovery/create.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "backup/row_sums.h"
+#include "base/clock.h"
+#include "base/crash_point.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "base/text.h"
+#include "catalog/schema.h"
+#include "config/settings.h"
+#include "config/version.h"
+#include "engine/open_home.h"
+#include "engine/quiet_sinks.h"
+#include "engine/root.h"
+#include "pg/row_stream.h"
+#include "pg/transaction.h"
+#include "recovery/catalog_rows.h"
+#include "recovery/files.h"
+#include "recovery/home_schema.h"
+#include "recovery/open_repository.h"
+#include "recovery/table_rows.h"
+#include "repo/commit.h"
+
+namespace coppice::recovery {
+namespace {
+
+using engine::EngineContext;
+using nlohmann::json;
+using std::chrono::steady_clock;
+
+constexpr int kAttempts = 5;
+constexpr const char* kPinLifetime = "15 minutes";
+constexpr std::chrono::minutes kPinEvery{1};
+
+std::string host_name() {
+  char name[256] = {};
+  if (::gethostname(name, sizeof name - 1) != 0) return "?";
+  return name;
+}
+
+// Keeps what a backup reads from being pruned for as long as it lives.
+class Pin {
+ public:
+  explicit Pin(pg::Connection& connection) : connection_(connection), id_(to_hex(random_bytes(8))) {
+    take();
+  }
+  ~Pin() {
+    try {
+      connection_.exec_params("DELETE FROM coppice.pins WHERE pin_id = $1", {id_});
+    } catch (const Error&) {
+      // It expires.
+    }
+  }
+  Pin(const Pin&) = delete;
+  Pin& operator=(const Pin&) = delete;
+
+  // Trees that have come since, too. Prune raises a floor under the lock that this waits for.
+  void take() {
+    connection_.exec_params(
+        "INSERT INTO coppice.pins SELECT $1, t.tree_id, t.floor_version, $2, "
+        "clock_timestamp() + $3::interval FROM (SELECT * FROM coppice.trees FOR SHARE) t "
+        "ON CONFLICT DO NOTHING",
+        {id_, fmt::format("a backup by {} on {}", engine::current_author(), host_name()),
+         std::string(kPinLifetime)});
+    renewed_ = steady_clock::now();
+  }
+  void renew_if_due() {
+    if (steady_clock::now() - renewed_ < kPinEvery) return;
+    const pg::Result kept = connection_.exec_params(
+        "UPDATE coppice.pins SET expires_at = clock_timestamp() + $2::interval "
+        "WHERE pin_id = $1 AND expires_at > clock_timestamp() RETURNING tree_id",
+        {id_, std::string(kPinLifetime)});
+    if (kept.rows() == 0) throw engine::ContentMoved();  // slept for too long
+    renewed_ = steady_clock::now();
+  }
+
+ private:
+  pg::Connection& connection_;
+  const std::string id_;
+  steady_clock::time_point renewed_;
+};
+
+// A name for the home that a restored copy does not share: the two go different ways.
+std::string home_id(pg::Connection& connection) {
+  connection.exec_params("INSERT INTO coppice.meta VALUES ('home_id', $1) ON CONFLICT DO NOTHING",
+                         {to_hex(random_bytes(16))});
+  return std::string(
+      connection.exec("SELECT value FROM coppice.meta WHERE key = 'home_id'").text(0, 0));
+}
+
+// The latest backup of this home, or the one that it was made of.
+const KnownBackup* find_parent(pg::Connection& connection, const std::string& home,
+                               const std::vector<KnownBackup>& backups) {
+  for (auto backup = backups.rbegin(); backup != backups.rend(); ++backup) {
+    if (backup->manifest.home_id == home) return &*backup;
+  }
+  const pg::Result from =
+      connection.exec("SELECT value FROM coppice.meta WHERE key = 'restored_from'");
+  if (from.rows() == 0) return nullptr;
+  for (const KnownBackup& backup : backups) {
+    if (backup.id.hex() == from.text(0, 0)) return &backup;
+  }
+  return nullptr;
+}
+
+// The settings of the home, as far as nothing in them is secret.
+std::string config_text(const Config& config) {
+  const Config kept = Config::load({config.home(), std::nullopt, {}});
+  bool has_secret = false;
+  std::string plain;
+  for (const Setting& setting : settings()) {
+    const SettingValue& value = kept.value(setting.key);
+    if (value.source != SettingSource::kFile) continue;
+    has_secret = has_secret || setting.secret;
+    if (setting.secret) continue;
+    const bool is_number = setting.type == SettingType::kInteger;
+    plain +=
+        fmt::format("{} = {}\n", setting.key, is_number ? value.text : json(value.text).dump());
+  }
+  if (!has_secret && std::filesystem::exists(config.file())) return read_file(config.file());
+  return plain;
+}
+
+struct ParentTable {
+  repo::BlobId tree;
+  std::int64_t version = 0;
+  std::vector<std::string> columns;
+};
+
+// What may be taken over from the backup before.
+struct Parent {
+  const KnownBackup* backup = nullptr;
+  std::map<std::int64_t, ParentTable> tables;
+  std::map<std::int64_t, std::pair<std::int64_t, std::string>> points;  // tree: version, time
+  MediaTrees media;
+  bool has_dropped_tables = false;
+};
+
+Parent read_parent(const repo::Repository& repository, const KnownBackup* backup) {
+  Parent parent;
+  parent.backup = backup;
+  if (backup == nullptr) return parent;
+  const Tree home = Tree::read(repository, backup->manifest.tree);
+  home.checked([&] {
+    for (const json& item : home.member("tables")) {
+      parent.tables[item.at("table_id").get<std::int64_t>()] = {
+          home.tree(item.at("tree")), item.at("version").get<std::int64_t>(),
+          item.at("columns").get<std::vector<std::string>>()};
+    }
+    for (const json& item : home.member("media")) {
+      parent.media[item.at("prefix").get<std::string>()] = home.tree(item.at("tree"));
+    }
+  });
+  for (const BackupPoint& point : backup->manifest.points) {
+    parent.points[point.tree] = {point.version, point.published_at};
+  }
+  return parent;
+}
+
+// One attempt: everything of one point.
+class BackupMaker {
+ public:
+  BackupMaker(EngineContext& context, repo::Repository& repository, const BackupRequest& request,
+              ResultSink& sink)
+      : context_(context),
+        repository_(repository),
+        request_(request),
+        sink_(sink),
+        writer_(repository, repo::begin_backup(repository)),
+        pin_(context.main),
+        reading_(context.main.open_another()) {
+    canonical_session(reading_);
+  }
+
+  BackupReport make() {
+    const auto begun = steady_clock::now();
+    manifest_.home_id = home_id(context_.main);
+    if (!request_.full) {
+      backups_ = known_backups(repository_, sink_);
+      parent_ = read_parent(repository_, find_parent(context_.main, manifest_.home_id, backups_));
+    }
+    media_.emplace(repository_, parent_.media);
+    read_point();
+    reach_crash_point("backup.point_read");
+    read_tables();
+    write_catalog(reading_, CatalogPart::kApart, writer_, home_, names_);
+    read_media();
+    reach_crash_point("backup.media_read");
+    add_code(context_.config.home() / "functions", writer_, home_);
+    add_config();
+    add_roots();
+    manifest_.seconds = std::chrono::duration<double>(steady_clock::now() - begun).count();
+    return commit();
+  }
+
+ private:
+  // The catalog, the schema and the versions of all trees, in one snapshot.
+  void read_point() {
+    content_ = engine::read_content(context_, true, [&](const engine::HomeContent& content) {
+      home_ = TreeBuilder();
+      names_.clear();
+      const std::string snapshot(context_.main.exec("SELECT pg_export_snapshot()").text(0, 0));
+      pg::Transaction transaction(reading_, pg::TransactionMode::kReadOnlySnapshot);
+      reading_.exec("SET TRANSACTION SNAPSHOT " + sql::quote_literal(snapshot));
+      home_.members()["catalog"] = json::array();
+      write_catalog(reading_, CatalogPart::kAtPoint, writer_, home_, names_);
+      write_schema(context_, content, home_);
+      transaction.commit();
+    });
+    pin_.take();
+    for (const engine::TableContent& table : content_.tables) {
+      engine::check_floor(context_, *table.table, table.table->floor_version);
+    }
+  }
+
+  void read_tables() {
+    media_columns_ = find_media_columns();
+    json tables = json::array();
+    std::set<std::int64_t> there;
+    for (const engine::TableContent& content : content_.tables) {
+      const catalog::TableInfo& table = *content.table;
+      there.insert(table.table_id);
+      tables.push_back(read_table_of(content));
+      note_point(table, content.version);
+    }
+    for (const auto& [id, table] : parent_.tables) {
+      if (!there.contains(id)) anew_ = true;  // what it named may be needed no more
+    }
+    home_.members()["tables"] = std::move(tables);
+  }
+
+  json read_table_of(const engine::TableContent& content) {
+    const catalog::TableInfo& table = *content.table;
+    const auto entry = [&](const repo::BlobId& tree) -> json {
+      return {{"table_id", table.table_id},
+              {"name", table.user_name()},
+              {"tree", home_.add_tree(tree)},
+              {"version", content.version.version},
+              {"columns", content.physical_columns}};
+    };
+    const ParentTable* const before = parent_table(table);
+    if (before != nullptr && before->version == content.version.version &&
+        before->columns == content.physical_columns) {
+      const TableRuns runs = read_table(repository_, before->tree);
+      count(runs);
+      return entry(before->tree);
+    }
+    std::optional<TableRuns> runs_before;
+    if (before != nullptr) runs_before = read_table(repository_, before->tree);
+    const catalog::VersionInfo floor =
+        context_.catalog.version_info(table, std::max(table.floor_version, first_version(table)));
+    TableRequest request{&content, &floor, runs_before ? &*runs_before : nullptr, {}};
+    if (const auto found = media_columns_.find(table.store); found != media_columns_.end()) {
+      request.media_columns = found->second;
+    }
+    Progress progress{"backing up " + table.user_name(), 0, 0};
+    const TableRead read = read_rows(
+        reading_, request, writer_, [&](std::string_view name) { names_.emplace(name); },
+        [&](std::uint64_t rows) {
+          context_.check_stop();
+          pin_.renew_if_due();
+          progress.done += rows;
+          sink_.progress(progress);
+        });
+    engine::check_floor(context_, table, table.floor_version);
+    rows_read_ += read.rows;
+    anew_ = anew_ || (read.anew && before != nullptr);
+    count(read.runs);
+    reach_crash_point("backup.table_read");
+    return entry(write_table(read.runs, writer_));
+  }
+
+  static std::int64_t first_version(const catalog::TableInfo& table) {
+    return table.view ? table.view->first_version : 0;
+  }
+
+  // A home that was copied as files has the id and the tables of another, and other rows.
+  const ParentTable* parent_table(const catalog::TableInfo& table) {
+    const auto found = parent_.tables.find(table.table_id);
+    const auto point = parent_.points.find(table.tree_id);
+    if (found == parent_.tables.end() || point == parent_.points.end()) return nullptr;
+    const auto& [version, published_at] = point->second;
+    if (version < table.floor_version || version > table.version) return nullptr;
+    if (context_.catalog.version_info(table, version).published_at != published_at) return nullptr;
+    return &found->second;
+  }
+
+  void count(const TableRuns& runs) {
+    manifest_.rows += runs.rows();
+    for (const Run& run : runs.runs) manifest_.bytes_total += run.bytes;
+  }
+
+  void note_point(const catalog::TableInfo& table, const catalog::VersionInfo& version) {
+    for (BackupPoint& point : manifest_.points) {
+      if (point.tree != table.tree_id) continue;
+      point.tables.push_back(table.user_name());
+      return;
+    }
+    manifest_.points.push_back(
+        {table.tree_id, version.version, version.published_at, {table.user_name()}});
+  }
+
+  // By store: every physical column that holds media, or arrays of them.
+  std::map<std::string, std::set<std::string>> find_media_columns() {
+    const pg::Result rows = context_.main.exec(
+        "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
+        "JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type e ON e.oid = t.typelem "
+        "WHERE c.relnamespace = 'coppice_store'::regnamespace AND c.relkind = 'r' "
+        "AND a.attnum > 0 AND NOT a.attisdropped "
+        "AND 'coppice'::regnamespace IN (t.typnamespace, e.typnamespace)");
+    std::map<std::string, std::set<std::string>> columns;
+    for (int row = 0; row < rows.rows(); ++row) {
+      columns[std::string(rows.text(row, 0))].emplace(rows.text(row, 1));
+    }
+    return columns;
+  }
+
+  void read_media() {
+    if (parent_.backup != nullptr) {
+      for (const std::string& failure : parent_.backup->manifest.damaged) {
+        for_each_media_name(failure, [&](std::string_view name) { names_.emplace(name); });
+      }
+      manifest_.media_objects = parent_.backup->manifest.media_objects;
+      manifest_.media_bytes = parent_.backup->manifest.media_bytes;
+    }
+    if (anew_) drop_unused_media();
+    manifest_.damaged = add_media(context_.media, names_, writer_, *media_, sink_);
+    manifest_.media_objects += media_->added_objects();
+    manifest_.media_bytes += media_->added_bytes();
+    json list = json::array();
+    for (const auto& [prefix, tree] : media_->write(writer_)) {
+      list.push_back({{"prefix", prefix}, {"tree", home_.add_tree(tree)}});
+    }
+    home_.members()["media"] = std::move(list);
+    manifest_.bytes_total += manifest_.media_bytes;
+  }
+
+  // What rows that are gone named may be needed no more: all that the store names is asked for.
+  void drop_unused_media() {
+    for (const auto& [store, columns] : media_columns_) {
+      for (const std::string& column : columns) {
+        pg::RowStream values(reading_,
+                             fmt::format("SELECT DISTINCT {0}::text FROM coppice_store.{1} "
+                                         "WHERE {0} IS NOT NULL",
+                                         column, store));
+        while (values.next()) {
+          for_each_media_name(*values.row()[0],
+                              [&](std::string_view name) { names_.emplace(name); });
+        }
+      }
+    }
+    media_->keep_only(names_);
+    const auto [objects, bytes] = media_->totals();
+    manifest_.media_objects = objects;
+    manifest_.media_bytes = bytes;
+  }
+
+  void add_config() {
+    const std::string text = config_text(context_.config);
+    home_.members()["config"] = {{"size", text.size()},
+                                 {"blobs", home_.add_blobs({writer_.add(text)})}};
+  }
+
+  void add_roots() {
+    const engine::HomeRoots roots = engine::roots_of(context_, content_, sink_);
+    manifest_.root = roots.content;
+    manifest_.history_root = roots.history;
+    json tables = json::array();
+    for (const RootReport::Table& table : roots.tables) {
+      json columns = json::object();
+      for (const RootReport::Column& column : table.columns) columns[column.name] = column.root;
+      tables.push_back({{"table", table.name}, {"root", table.root}, {"columns", columns}});
+    }
+    home_.members()["roots"] = std::move(tables);
+  }
+
+  BackupReport commit() {
+    manifest_.created_at = utc_text(SystemClock().now_us());
+    manifest_.moment = content_.moment;
+    manifest_.program = std::string(program_version());
+    manifest_.catalog_format = catalog::kCatalogFormat;
+    manifest_.server_version = context_.main.server_version();
+    manifest_.home = context_.config.home().string();
+    manifest_.host = host_name();
+    manifest_.tags = request_.tags;
+    manifest_.tree = home_.write(writer_);
+    writer_.flush();
+    manifest_.bytes_written = writer_.counts().stored_bytes;
+    reach_crash_point("backup.before_commit");
+    const repo::ObjectId id = repo::commit(repository_, writer_, manifest_text(manifest_));
+    reach_crash_point("backup.committed");
+    BackupReport report;
+    report.id = id.hex();
+    report.root = manifest_.root;
+    report.bytes_written = manifest_.bytes_written;
+    report.bytes_total = manifest_.bytes_total;
+    report.rows_read = rows_read_;
+    report.media_added = media_->added_objects();
+    report.seconds = manifest_.seconds;
+    report.damaged = manifest_.damaged;
+    if (parent_.backup != nullptr) report.parent = parent_.backup->id.hex();
+    return report;
+  }
+
+  EngineContext& context_;
+  repo::Repository& repository_;
+  const BackupRequest& request_;
+  ResultSink& sink_;
+  repo::BlobWriter writer_;
+  Pin pin_;
+  pg::Connection reading_;
+  std::vector<KnownBackup> backups_;
+  Parent parent_;
+  std::optional<MediaMap> media_;
+  engine::HomeContent content_;
+  std::map<std::string, std::set<std::string>> media_columns_;
+  TreeBuilder home_;
+  std::set<std::string> names_;  // of media objects that what is read names
+  Manifest manifest_;
+  std::uint64_t rows_read_ = 0;
+  bool anew_ = false;  // some table was read anew, or is gone
+};
+
+}  // namespace
+
+BackupReport create_backup(const Config& config, const BackupRequest& request, ResultSink& sink) {
+  const std::unique_ptr<EngineContext> context = engine::open_home(config);
+  const OpenRepository open = open_or_make_repository(request.repository, sink);
+  for (int attempt = 1;; ++attempt) {
+    try {
+      return BackupMaker(*context, *open.repository, request, sink).make();
+    } catch (const Error& error) {
+      if (attempt == kAttempts || !engine::is_moved(error)) throw;
+      context->forget_catalog();
+    }
+  }
+}
+
+}  // namespace coppice::recovery

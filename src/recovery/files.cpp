@@ -1,0 +1,166 @@
+#include "recovery/files.h"
+
+#include <fmt/core.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <deque>
+#include <future>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/sha256.h"
+
+namespace coppice::recovery {
+namespace {
+
+namespace fs = std::filesystem;
+using repo::BlobId;
+
+constexpr std::size_t kReadBytes = 256 << 10;
+constexpr std::size_t kNamesOfTask = 16;  // of small objects: a thread each would cost more
+
+struct FileBlobs {
+  std::vector<BlobId> blobs;
+  std::uint64_t size_bytes = 0;
+  std::string sha256_hex;
+};
+
+// Of the file, and not of the repository.
+class Unreadable : public Error {
+ public:
+  explicit Unreadable(const Error& error) : Error(error.code(), error.message(), error.hint()) {}
+};
+
+template <typename Call>
+auto of_the_file(const Call& call) {
+  try {
+    return call();
+  } catch (const Error& error) {
+    throw Unreadable(error);
+  }
+}
+
+FileBlobs add_file(const fs::path& file, repo::BlobWriter& writer) {
+  FileBlobs result;
+  FileReader reader = of_the_file([&] { return FileReader(file); });
+  Sha256 digest;
+  std::string blob;
+  const auto end_blob = [&] {
+    digest.update(blob);
+    result.size_bytes += blob.size();
+    result.blobs.push_back(writer.add(blob));
+    blob.clear();
+  };
+  for (;;) {
+    const std::size_t before = blob.size();
+    blob.resize(std::min(before + kReadBytes, kFileBlobBytes));
+    const std::size_t count =
+        of_the_file([&] { return reader.read(blob.data() + before, blob.size() - before); });
+    blob.resize(before + count);
+    if (count == 0) break;
+    if (blob.size() == kFileBlobBytes) end_blob();
+  }
+  if (!blob.empty()) end_blob();
+  result.sha256_hex = to_hex(digest.finish());
+  return result;
+}
+
+struct Taken {
+  std::string name;
+  MediaObject object;
+  std::string failure;
+};
+
+Taken take(const MediaStore& store, const std::string& name, repo::BlobWriter& writer) {
+  Taken taken{name, {}, {}};
+  const std::optional<MediaName> object = MediaName::parse("media:" + name);
+  COPPICE_ASSERT(object.has_value());  // for_each_media_name() found it
+  try {
+    FileBlobs file = add_file(store.path_of(*object), writer);
+    if (file.sha256_hex == object->sha256_hex) {
+      taken.object = {file.size_bytes, std::move(file.blobs)};
+    } else {
+      taken.failure = fmt::format("media:{}: its bytes are not those of its name", name);
+    }
+  } catch (const Unreadable& error) {
+    taken.failure = fmt::format("media:{}: {}", name, error.message());
+  }
+  return taken;
+}
+
+}  // namespace
+
+std::vector<std::string> add_media(const MediaStore& store, const std::set<std::string>& names,
+                                   repo::BlobWriter& writer, MediaMap& map, ResultSink& sink) {
+  std::vector<std::string> wanted;
+  for (const std::string& name : names) {
+    if (!map.has(name)) wanted.push_back(name);
+  }
+  std::vector<std::string> failures;
+  std::deque<std::future<std::vector<Taken>>> tasks;
+  Progress progress{"backing up media", 0, wanted.size()};
+  const std::size_t most = std::clamp(std::thread::hardware_concurrency() * 2, 4U, 32U);
+  const auto finish_one = [&] {
+    const std::vector<Taken> done = tasks.front().get();
+    tasks.pop_front();
+    for (const Taken& taken : done) {
+      if (taken.failure.empty()) {
+        map.add(taken.name, taken.object);
+      } else {
+        failures.push_back(taken.failure);
+      }
+    }
+    progress.done += done.size();
+    sink.progress(progress);
+  };
+  try {
+    for (std::size_t at = 0; at < wanted.size(); at += kNamesOfTask) {
+      if (tasks.size() == most) finish_one();
+      const std::size_t end = std::min(wanted.size(), at + kNamesOfTask);
+      tasks.push_back(std::async(std::launch::async, [&, at, end] {
+        std::vector<Taken> done;
+        for (std::size_t i = at; i < end; ++i) done.push_back(take(store, wanted[i], writer));
+        return done;
+      }));
+    }
+    while (!tasks.empty()) finish_one();
+  } catch (...) {
+    for (auto& task : tasks) {
+      if (task.valid()) task.wait();  // they use what is on this stack
+    }
+    throw;
+  }
+  return failures;
+}
+
+void add_code(const fs::path& folder, repo::BlobWriter& writer, TreeBuilder& home) {
+  std::vector<fs::path> files;
+  if (fs::exists(folder)) {
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+      if (entry.is_regular_file()) files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  nlohmann::json code = nlohmann::json::array();
+  for (const fs::path& file : files) {
+    if (file.string().find("__pycache__") != std::string::npos) continue;
+    struct stat status {};
+    if (::stat(file.c_str(), &status) != 0) throw_errno("read " + file.string());
+    const FileBlobs stored = add_file(file, writer);
+    code.push_back({{"path", fs::relative(file, folder).string()},
+                    {"mode", status.st_mode & 0777},
+                    {"size", stored.size_bytes},
+                    {"blobs", home.add_blobs(stored.blobs)}});
+  }
+  home.members()["code"] = std::move(code);
+}
+
+void read_blobs(const repo::Repository& repository, const std::vector<BlobId>& blobs,
+                const std::function<void(std::string_view)>& visit) {
+  for (const BlobId& blob : blobs) visit(repository.read(blob));
+}
+
+}  // namespace coppice::recovery

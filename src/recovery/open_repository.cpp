@@ -1,0 +1,141 @@
+#include "recovery/open_repository.h"
+
+#include <fmt/chrono.h>
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "objects/folder_store.h"
+
+namespace coppice::recovery {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kLeastDigits = 4;
+
+fs::path folder_of(const std::string& url) {
+  constexpr std::string_view kScheme = "file://";
+  if (url.empty()) {
+    throw Error(ErrorCode::kUsage, "no repository was named",
+                "give --repo FOLDER, or set backup.repository in config.toml");
+  }
+  if (url.starts_with(kScheme)) {
+    const std::string path = url.substr(kScheme.size());
+    if (path.starts_with('/')) return path;
+    throw Error(ErrorCode::kUsage, fmt::format("\"{}\" names another machine", url),
+                "write file:///folder, or the folder alone");
+  }
+  if (url.find("://") != std::string::npos) {
+    throw Error(ErrorCode::kUnsupported,
+                fmt::format("\"{}\" is no address of a repository that this program knows", url),
+                "give a folder: /backup/films or file:///backup/films");
+  }
+  return fs::absolute(url);
+}
+
+repo::Opener opener_of(const RepositoryAddress& address) {
+  using Key = RepositoryAddress::Key;
+  const bool has_key = address.key != Key::kNone;
+  if (has_key && address.no_encryption) {
+    throw Error(ErrorCode::kUsage, "a key was given together with --no-encryption",
+                "leave out one of them");
+  }
+  if (has_key) {
+    return repo::Secret{address.key == Key::kKeyFile ? repo::Secret::Kind::kKeyFile
+                                                     : repo::Secret::Kind::kPassphrase,
+                        address.secret};
+  }
+  return std::nullopt;
+}
+
+void refuse_plain(const RepositoryAddress& address) {
+  if (address.key != RepositoryAddress::Key::kNone || address.no_encryption) return;
+  throw Error(
+      ErrorCode::kUsage, "no key for the repository was given",
+      "set COPPICE_REPO_PASSWORD, or give --password-file, --password-command or --key-file; "
+      "a repository that anybody can read is made with --no-encryption");
+}
+
+OpenRepository opened(std::unique_ptr<ObjectStore> store, repo::Repository repository,
+                      ResultSink& sink) {
+  OpenRepository open{std::move(store), std::make_unique<repo::Repository>(std::move(repository))};
+  for (const repo::Damage& damage : open.repository->load_index()) {
+    sink.notice(fmt::format("{} is damaged, and what only it names cannot be read: {}",
+                            damage.object, damage.what));
+  }
+  return open;
+}
+
+bool is_made(ObjectStore& store) { return store.stat("coppice-repository").has_value(); }
+
+}  // namespace
+
+OpenRepository open_repository(const RepositoryAddress& address, ResultSink& sink) {
+  const repo::Opener opener = opener_of(address);
+  auto store = std::make_unique<FolderStore>(folder_of(address.url));
+  repo::Repository repository = repo::Repository::open(*store, opener);
+  return opened(std::move(store), std::move(repository), sink);
+}
+
+OpenRepository open_or_make_repository(const RepositoryAddress& address, ResultSink& sink) {
+  const repo::Opener opener = opener_of(address);
+  const fs::path folder = folder_of(address.url);
+  std::error_code error;
+  const bool there = fs::exists(folder, error);
+  if (!there || fs::is_empty(folder, error)) refuse_plain(address);
+  auto store = std::make_unique<FolderStore>(folder, FolderStore::Missing::kCreate);
+  if (is_made(*store)) {
+    repo::Repository repository = repo::Repository::open(*store, opener);
+    return opened(std::move(store), std::move(repository), sink);
+  }
+  repo::Repository repository = repo::Repository::create(*store, opener, SystemClock());
+  sink.notice(fmt::format(
+      "made a new repository in {}{}", store->place(),
+      opener ? "; without its key nobody can read it, not even you" : ": it is not encrypted"));
+  return opened(std::move(store), std::move(repository), sink);
+}
+
+std::vector<KnownBackup> known_backups(const repo::Repository& repository, ResultSink& sink) {
+  std::vector<KnownBackup> backups;
+  for (const repo::ManifestInfo& info : repository.list_manifests()) {
+    try {
+      backups.push_back({info.id, info.size_bytes,
+                         parse_manifest(repository.read_manifest(info.id), info.id.hex())});
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kIntegrity && error.code() != ErrorCode::kNotFound) throw;
+      sink.notice(fmt::format("the backup {} cannot be read: {}", info.id.hex().substr(0, 12),
+                              error.message()));
+    }
+  }
+  std::stable_sort(backups.begin(), backups.end(), [](const auto& one, const auto& other) {
+    return one.manifest.moment < other.manifest.moment;
+  });
+  return backups;
+}
+
+const KnownBackup& backup_named(const std::vector<KnownBackup>& backups, const std::string& id) {
+  const KnownBackup* found = nullptr;
+  for (const KnownBackup& backup : backups) {
+    if (id.size() < kLeastDigits || !backup.id.hex().starts_with(id)) continue;
+    if (found != nullptr) {
+      throw Error(ErrorCode::kUsage, fmt::format("several backups begin with {}", id),
+                  "write more digits of its id");
+    }
+    found = &backup;
+  }
+  if (found != nullptr) return *found;
+  throw Error(ErrorCode::kNotFound, fmt::format("there is no backup {}", id),
+              backups.empty() ? "the repository has no backups"
+                              : "the latest is " + backups.back().id.hex().substr(0, 12));
+}
+
+std::string utc_text(std::int64_t time_us) {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
+                     fmt::gmtime(static_cast<std::time_t>(time_us / 1'000'000)));
+}
+
+}  // namespace coppice::recovery

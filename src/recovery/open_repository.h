@@ -1,0 +1,39 @@
+// Repositories of backups: opened by address and key, and the backups in them.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "backup/manifest.h"
+#include "objects/object_store.h"
+#include "recovery/recovery.h"
+#include "repo/repository.h"
+
+namespace coppice::recovery {
+
+struct OpenRepository {
+  std::unique_ptr<ObjectStore> store;
+  std::unique_ptr<repo::Repository> repository;
+};
+
+// kNotFound when there is none. Damaged indexes are told.
+OpenRepository open_repository(const RepositoryAddress& address, ResultSink& sink);
+// Makes one where the folder is empty or not there.
+OpenRepository open_or_make_repository(const RepositoryAddress& address, ResultSink& sink);
+
+struct KnownBackup {
+  repo::ObjectId id;
+  std::uint64_t size_bytes = 0;
+  Manifest manifest;
+};
+// By the time of their points. Damaged manifests are told, and left out.
+std::vector<KnownBackup> known_backups(const repo::Repository& repository, ResultSink& sink);
+// kNotFound, with what there is; kUsage when several begin with these digits.
+const KnownBackup& backup_named(const std::vector<KnownBackup>& backups, const std::string& id);
+
+// "2026-11-23T00:50:07Z"
+std::string utc_text(std::int64_t time_us);
+
+}  // namespace coppice::recovery

@@ -1,0 +1,87 @@
+#include "recovery/recovery.h"
+
+#include <fmt/core.h>
+
+#include "base/text.h"
+#include "engine/emit.h"
+#include "recovery/create.h"
+#include "recovery/open_repository.h"
+#include "recovery/restore.h"
+
+namespace coppice {
+namespace {
+
+using recovery::KnownBackup;
+
+constexpr std::size_t kShownDigits = 12;
+
+class HomeRecovery final : public Recovery {
+ public:
+  BackupReport create(const Config& config, const BackupRequest& request,
+                      ResultSink& sink) override {
+    return recovery::create_backup(config, request, sink);
+  }
+
+  void list(const RepositoryAddress& address, ResultSink& sink) override {
+    const recovery::OpenRepository open = recovery::open_repository(address, sink);
+    engine::RowsOut rows(sink, {{"id", "text"},
+                                {"moment", "timestamp with time zone"},
+                                {"host", "text"},
+                                {"home", "text"},
+                                {"tags", "text"},
+                                {"rows", "bigint"},
+                                {"media", "bigint"},
+                                {"bytes_total", "bigint"},
+                                {"bytes_written", "bigint"},
+                                {"root", "text"}});
+    for (const KnownBackup& backup : recovery::known_backups(*open.repository, sink)) {
+      const Manifest& manifest = backup.manifest;
+      rows.row({backup.id.hex().substr(0, kShownDigits), manifest.moment, manifest.host,
+                manifest.home, join(manifest.tags, ","), std::to_string(manifest.rows),
+                std::to_string(manifest.media_objects), std::to_string(manifest.bytes_total),
+                std::to_string(manifest.bytes_written), manifest.root});
+    }
+    rows.end();
+  }
+
+  void show(const RepositoryAddress& address, const std::string& id, ResultSink& sink) override {
+    const recovery::OpenRepository open = recovery::open_repository(address, sink);
+    const std::vector<KnownBackup> backups = recovery::known_backups(*open.repository, sink);
+    const KnownBackup& backup = recovery::backup_named(backups, id);
+    const Manifest& manifest = backup.manifest;
+    engine::RowsOut rows(sink, {{"name", "text"}, {"value", "text"}});
+    const auto row = [&](const char* name, const std::string& value) { rows.row({name, value}); };
+    row("id", backup.id.hex());
+    row("moment", manifest.moment);
+    row("created_at", manifest.created_at);
+    row("home", manifest.home);
+    row("host", manifest.host);
+    row("tags", join(manifest.tags, ","));
+    row("program", manifest.program);
+    row("server_version", std::to_string(manifest.server_version));
+    row("rows", std::to_string(manifest.rows));
+    row("media_objects", std::to_string(manifest.media_objects));
+    row("media_bytes", std::to_string(manifest.media_bytes));
+    row("bytes_total", std::to_string(manifest.bytes_total));
+    row("bytes_written", std::to_string(manifest.bytes_written));
+    row("seconds", fmt::format("{:.3f}", manifest.seconds));
+    row("root", manifest.root);
+    row("history_root", manifest.history_root);
+    for (const BackupPoint& point : manifest.points) {
+      row("tables", fmt::format("{} at version {}", join(point.tables, ", "), point.version));
+    }
+    for (const std::string& object : manifest.damaged) row("damaged", object);
+    rows.end();
+  }
+
+  RestoreReport restore(const ConfigRequest& config, const RestoreRequest& request,
+                        ResultSink& sink) override {
+    return recovery::restore_home(config, request, sink);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Recovery> make_recovery() { return std::make_unique<HomeRecovery>(); }
+
+}  // namespace coppice

@@ -1,0 +1,344 @@
+#include "recovery/restore.h"
+
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <deque>
+#include <future>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "backup/media_map.h"
+#include "backup/tree.h"
+#include "base/clock.h"
+#include "base/crash_point.h"
+#include "base/error.h"
+#include "base/files.h"
+#include "base/text.h"
+#include "catalog/schema.h"
+#include "config/home.h"
+#include "engine/migrations.h"
+#include "engine/open_home.h"
+#include "engine/root.h"
+#include "exec/stubs.h"
+#include "pg/transaction.h"
+#include "recovery/catalog_rows.h"
+#include "recovery/choose.h"
+#include "recovery/files.h"
+#include "recovery/home_schema.h"
+#include "recovery/load_tables.h"
+#include "recovery/open_repository.h"
+#include "workers/process_pool.h"
+
+namespace coppice::recovery {
+namespace {
+
+namespace fs = std::filesystem;
+using engine::EngineContext;
+using nlohmann::json;
+using std::chrono::steady_clock;
+
+// The folder that is to be a home: empty, or one in which this very restore was interrupted.
+class Place {
+ public:
+  Place(fs::path home, const std::string& backup) : home_(std::move(home)), backup_(backup) {
+    const bool is_new = !fs::exists(home_) || fs::is_empty(home_);
+    if (!is_new) check_interrupted();
+    fs::create_directories(home_);
+    lock_ = try_lock_file(home_ / "restore.lock");
+    if (!lock_) {
+      throw Error(ErrorCode::kBusy,
+                  fmt::format("another restore into {} is under way", home_.string()),
+                  "wait for it, or end it");
+    }
+    if (is_new) write_file_atomically(engine::restore_marker(home_), backup_ + "\n");
+  }
+  void finish() {
+    fs::remove(home_ / "restore.lock");
+    fs::remove(engine::restore_marker(home_));
+    sync_folder(home_);
+  }
+
+ private:
+  void check_interrupted() const {
+    const fs::path marker = engine::restore_marker(home_);
+    if (!fs::exists(marker)) {
+      throw Error(ErrorCode::kRefused,
+                  fmt::format("{} is not empty: a home is restored into a folder of its own",
+                              home_.string()),
+                  "name another folder with --home");
+    }
+    const std::string under_way(trim(read_file(marker)));
+    if (under_way == backup_) return;
+    throw Error(
+        ErrorCode::kRefused,
+        fmt::format("in {} a restore of the backup {} was interrupted", home_.string(),
+                    under_way.substr(0, 12)),
+        fmt::format("go on with it: --backup {}; or remove the folder", under_way.substr(0, 12)));
+  }
+
+  const fs::path home_;
+  const std::string backup_;
+  std::optional<FileDescriptor> lock_;
+};
+
+class Restorer {
+ public:
+  Restorer(const repo::Repository& repository, const KnownBackup& backup, ResultSink& sink)
+      : repository_(repository),
+        backup_(backup),
+        sink_(sink),
+        home_(Tree::read(repository, backup.manifest.tree)) {}
+
+  RestoreReport restore(const ConfigRequest& where) {
+    const auto begun = steady_clock::now();
+    report_.backup = backup_.id.hex();
+    report_.moment = backup_.manifest.moment;
+    report_.root_expected = backup_.manifest.root;
+    write_config(where);
+    const Config config = Config::load(where);
+    engine::make_home(config, sink_);
+    const std::unique_ptr<EngineContext> context = engine::open_home(config);
+    load_database(*context);
+    load_media(*context);
+    compare(*context);
+    if (report_.equal) finish(*context);
+    report_.rows = backup_.manifest.rows;
+    report_.bytes = backup_.manifest.bytes_total;
+    report_.seconds = std::chrono::duration<double>(steady_clock::now() - begun).count();
+    return report_;
+  }
+
+ private:
+  std::string text_of(const json& file) const {
+    std::string text;
+    read_blobs(repository_, home_.blobs(file.at("blobs")),
+               [&](std::string_view bytes) { text += bytes; });
+    return text;
+  }
+
+  void write_config(const ConfigRequest& where) {
+    const fs::path file = *where.home / "config.toml";
+    if (fs::exists(file)) return;
+    const std::string text = home_.checked([&] { return text_of(home_.member("config")); });
+    if (!where.database_url) return write_file_atomically(file, text);
+    write_config_template(*where.home, *where.database_url);
+    write_file_atomically(*where.home / "config.toml.backup", text);
+    sink_.notice(fmt::format("the settings of the backup lie in {}.backup: take over what you need",
+                             file.string()));
+  }
+
+  // Steps that were done before an interruption are not done again.
+  template <typename Step>
+  void once(EngineContext& context, const std::string& name, const Step& step) {
+    const std::string key = "restored " + name;
+    if (context.main.exec_params("SELECT FROM coppice.meta WHERE key = $1", {key}).rows() > 0) {
+      return;
+    }
+    pg::EnclosingTransaction transaction(context.main);
+    step();
+    context.main.exec_params("INSERT INTO coppice.meta VALUES ($1, 'done')", {key});
+    transaction.commit();
+    reach_crash_point("restore.step_done");
+  }
+
+  void load_database(EngineContext& context) {
+    once(context, "catalog", [&] {
+      refuse_other_tables(context);
+      make_schemas(context, home_);
+      load_catalog(context.main, repository_, home_);
+      context.main.exec(
+          "INSERT INTO coppice.meta VALUES ('functions', '1') ON CONFLICT (key) DO UPDATE "
+          "SET value = (meta.value::bigint + 1)::text");
+      make_sequences(context.main, home_);
+    });
+    context.forget_catalog();
+    context.refresh_functions();
+    write_code(context);
+    once(context, "functions", [&] {
+      for (const engine::UserFunction& function : context.user_functions.all()) {
+        context.main.exec(exec::user_stubs_sql(function.signature, false));
+      }
+      make_early_functions(context, home_);
+    });
+    report_.rows = load_tables(context, repository_, home_, sink_);
+    once(context, "views", [&] { make_views(context, home_, sink_); });
+    set_sequences(context.main, home_);
+    context.forget_catalog();
+  }
+
+  static void refuse_other_tables(EngineContext& context) {
+    if (context.catalog.all_tables().empty() && context.catalog.all_views().empty()) return;
+    throw Error(ErrorCode::kRefused, "the database holds the tables of another home",
+                "give an empty database: CREATE DATABASE …");
+  }
+
+  void write_code(EngineContext& context) {
+    const fs::path folder = context.config.home() / "functions";
+    const std::optional<Account> owner = engine::function_worker_options(context.config).account;
+    home_.checked([&] {
+      for (const json& file : home_.member("code")) {
+        const fs::path path = fs::path(file.at("path").get<std::string>()).lexically_normal();
+        if (path.is_absolute() || path.empty() || *path.begin() == "..") {
+          throw Error(ErrorCode::kIntegrity,
+                      fmt::format("the backup has code outside of its folder: {}", path.string()));
+        }
+        const fs::path place = folder / path;
+        fs::create_directories(place.parent_path());
+        write_file_atomically(place, text_of(file), file.at("mode").get<mode_t>() & 0777U);
+        if (owner) give_to(*owner, {folder, place.parent_path(), place});
+      }
+    });
+  }
+
+  static void give_to(const Account& owner, const std::vector<fs::path>& files) {
+    for (const fs::path& file : files) {
+      if (::lchown(file.c_str(), owner.uid, owner.gid) != 0) {
+        throw_errno("give " + file.string() + " to " + owner.name);
+      }
+    }
+  }
+
+  void load_media(EngineContext& context) {
+    home_.checked([&] {
+      Progress progress{"restoring media", 0, backup_.manifest.media_objects};
+      for (const json& item : home_.member("media")) {
+        const MediaObjects objects = read_media_tree(repository_, home_.tree(item.at("tree")));
+        load_objects(context, objects);
+        context.check_stop();
+        progress.done += objects.size();
+        sink_.progress(progress);
+        reach_crash_point("restore.media_part");
+      }
+    });
+  }
+
+  void load_objects(EngineContext& context, const MediaObjects& objects) {
+    std::vector<MediaName> names;
+    std::deque<std::future<void>> tasks;
+    const std::size_t most = std::clamp(std::thread::hardware_concurrency() * 2, 4U, 16U);
+    const auto finish_one = [&] {
+      std::future<void> task = std::move(tasks.front());
+      tasks.pop_front();
+      task.get();
+    };
+    try {
+      for (const auto& entry : objects) {
+        const std::optional<MediaName> name = MediaName::parse("media:" + entry.first);
+        if (!name) {
+          throw Error(ErrorCode::kIntegrity,
+                      fmt::format("the backup has an object of the name {}", entry.first));
+        }
+        names.push_back(*name);
+        ++report_.media_objects;
+        if (context.media.contains(*name) &&
+            context.media.size_of(*name) == entry.second.size_bytes) {
+          continue;
+        }
+        if (tasks.size() == most) finish_one();
+        tasks.push_back(std::async(std::launch::async, [&, name = *name, &object = entry.second] {
+          load_object(context.media, name, object);
+        }));
+      }
+      while (!tasks.empty()) finish_one();
+    } catch (...) {
+      for (auto& task : tasks) task.wait();  // they use what is on this stack
+      throw;
+    }
+    context.media.make_durable(names);
+  }
+
+  void load_object(MediaStore& store, const MediaName& name, const MediaObject& object) const {
+    MediaWriter writer(store);
+    read_blobs(repository_, object.blobs, [&](std::string_view bytes) { writer.append(bytes); });
+    const MediaName stored = writer.finish(name.extension);
+    if (stored.sha256_hex == name.sha256_hex) return;
+    store.remove(stored);
+    throw Error(ErrorCode::kIntegrity,
+                fmt::format("the backup has other bytes for {}", name.text()));
+  }
+
+  void compare(EngineContext& context) {
+    RootRequest request;
+    request.from_rows = true;
+    request.history = true;
+    const RootReport roots = engine::make_root(context, request, sink_);
+    report_.root_restored = roots.content_root;
+    report_.equal =
+        roots.content_root == backup_.manifest.root && roots.root == backup_.manifest.history_root;
+    if (roots.content_root != backup_.manifest.root) tell_differences(roots);
+    if (roots.content_root == backup_.manifest.root && !report_.equal) {
+      report_.differences.push_back("older versions, or the history of operations");
+    }
+  }
+
+  void tell_differences(const RootReport& roots) {
+    std::map<std::string, json> expected;
+    home_.checked([&] {
+      for (const json& table : home_.member("roots")) {
+        expected[table.at("table").get<std::string>()] = table;
+      }
+    });
+    for (const RootReport::Table& table : roots.tables) {
+      const auto found = expected.find(table.name);
+      if (found == expected.end() || found->second.at("root") == table.root) continue;
+      const std::size_t before = report_.differences.size();
+      for (const RootReport::Column& column : table.columns) {
+        const json& columns = found->second.at("columns");
+        if (columns.contains(column.name) && columns.at(column.name) == column.root) continue;
+        report_.differences.push_back(table.name + "." + column.name);
+      }
+      if (report_.differences.size() == before) report_.differences.push_back(table.name);
+    }
+    if (report_.differences.empty()) {
+      report_.differences.push_back("schemas, functions, views, grants or settings");
+    }
+  }
+
+  // From now on the home goes its own way.
+  void finish(EngineContext& context) {
+    pg::Transaction transaction(context.main);
+    context.main.exec("DELETE FROM coppice.meta WHERE key LIKE 'restored %'");
+    for (const auto& [key, value] :
+         {std::pair<std::string, std::string>{"home_id", to_hex(random_bytes(16))},
+          {"restored_from", backup_.id.hex()}}) {
+      context.main.exec_params(
+          "INSERT INTO coppice.meta VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = $2",
+          {key, value});
+    }
+    transaction.commit();
+  }
+
+  const repo::Repository& repository_;
+  const KnownBackup& backup_;
+  ResultSink& sink_;
+  const Tree home_;
+  RestoreReport report_;
+};
+
+void check_formats(const KnownBackup& backup) {
+  if (backup.manifest.catalog_format <= catalog::kCatalogFormat) return;
+  throw Error(ErrorCode::kNewerFormat,
+              fmt::format("the backup has catalog format {}, this program reads up to {}",
+                          backup.manifest.catalog_format, catalog::kCatalogFormat),
+              "use the coppice program that wrote it, or a newer one");
+}
+
+}  // namespace
+
+RestoreReport restore_home(const ConfigRequest& where, const RestoreRequest& request,
+                           ResultSink& sink) {
+  const OpenRepository open = open_repository(request.repository, sink);
+  const std::vector<KnownBackup> backups = known_backups(*open.repository, sink);
+  const KnownBackup& backup = chosen_backup(backups, request.backup, request.at);
+  check_formats(backup);
+  ConfigRequest home = where;
+  home.home = resolve_home(where.home, where.environment);
+  Place place(*home.home, backup.id.hex());
+  RestoreReport report = Restorer(*open.repository, backup, sink).restore(home);
+  if (report.equal) place.finish();
+  return report;
+}
+
+}  // namespace coppice::recovery
