@@ -15,7 +15,10 @@ from support import coppice, tap  # noqa: E402
 
 SECONDS = 600
 # Program, folder of its corpus, its dictionary.
-FUZZERS = [("sql_fuzzer", "sql_corpus", "sql.dict")]
+FUZZERS = [
+    ("sql_fuzzer", "sql_corpus", "sql.dict"),
+    ("repo_fuzzer", "../formats/repository-1", "repo.dict"),
+]
 
 
 def run(*argv, **options):

@@ -19,6 +19,7 @@ using nlohmann::json;
 
 constexpr std::uint64_t kMostMemoryBytes = std::uint64_t{1} << 30;
 constexpr std::uint64_t kMostPasses = 16;
+constexpr int kMostDepth = 8;
 constexpr std::size_t kSecretsBytes = 64;  // id key, epoch key
 
 std::string hex_id() { return to_hex(random_bytes(16)); }
@@ -51,7 +52,11 @@ class Document {
   static Document parse(const std::string& name, const std::string& text) {
     json content;
     try {
-      content = json::parse(text);
+      // What is as deep as its writer likes would be written again, for the MAC, on the stack.
+      content = json::parse(text, [&](int depth, json::parse_event_t, const json&) {
+        if (depth > kMostDepth) throw damaged(name, "it is no document of a repository");
+        return true;
+      });
     } catch (const json::exception&) {
       throw damaged(name, "it is no JSON");
     }

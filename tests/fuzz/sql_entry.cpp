@@ -92,7 +92,7 @@ void compare_lexers(const std::string& text) {
 
 void check_tree(Statement& statement) {
   Message* const root = message_of(statement.node());
-  const std::size_t bound = check_statement(statement.source());
+  const std::size_t bound = check_statement(statement.source()).depth;
   COPPICE_ASSERT(message_depth(root) <= bound);
 
   Arena arena;
