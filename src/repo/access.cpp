@@ -11,6 +11,7 @@
 #include "base/base64.h"
 #include "base/error.h"
 #include "base/hex.h"
+#include "repo/access_document.h"
 
 namespace coppice::repo {
 namespace {
@@ -19,8 +20,7 @@ using nlohmann::json;
 
 constexpr std::uint64_t kMostMemoryBytes = std::uint64_t{1} << 30;
 constexpr std::uint64_t kMostPasses = 16;
-constexpr int kMostDepth = 8;
-constexpr std::size_t kSecretsBytes = 64;  // id key, epoch key
+constexpr std::size_t kKeyBytes = 32;
 
 std::string hex_id() { return to_hex(random_bytes(16)); }
 
@@ -33,136 +33,17 @@ std::string kind_name(Secret::Kind kind) {
   return kind == Secret::Kind::kPassphrase ? "passphrase" : "key-file";
 }
 
-Error damaged(const std::string& name, const std::string& what) {
-  return Error(ErrorCode::kIntegrity, fmt::format("{}: {}", name, what));
+std::string sealed_key(const std::string& public_key, const Key& epoch) {
+  return to_base64(seal_for(public_key, epoch.view()));
 }
 
-struct SealedEpoch {
-  std::string id;
-  std::uint64_t number = 0;
-  std::string secrets;
-};
-
-// A document of the store; what does not fit becomes an Error that names it.
-class Document {
- public:
-  static Document read(ObjectStore& store, const std::string& name) {
-    return parse(name, store.get(name));
-  }
-  static Document parse(const std::string& name, const std::string& text) {
-    json content;
-    try {
-      // What is as deep as its writer likes would be written again, for the MAC, on the stack.
-      content = json::parse(text, [&](int depth, json::parse_event_t, const json&) {
-        if (depth > kMostDepth) throw damaged(name, "it is no document of a repository");
-        return true;
-      });
-    } catch (const json::exception&) {
-      throw damaged(name, "it is no JSON");
-    }
-    if (!content.is_object()) throw damaged(name, "it is no document of a repository");
-    Document document(name, std::move(content));
-    if (document.number("format") != 1) {
-      throw Error(ErrorCode::kNewerFormat,
-                  fmt::format("{} has format {}, and this program knows 1", name,
-                              document.number("format")),
-                  "use a newer coppice");
-    }
-    return document;
-  }
-
-  std::string text(const char* member) const {
-    const auto found = content_.find(member);
-    if (found == content_.end() || !found->is_string()) {
-      throw damaged(name_, fmt::format("it has no {}", member));
-    }
-    return found->get<std::string>();
-  }
-  std::uint64_t number(const char* member) const { return number_of(content_, member); }
-  std::uint64_t kdf_number(const char* member) const { return number_of(part("kdf"), member); }
-  std::string kdf_text(const char* member) const {
-    const json& kdf = part("kdf");
-    const auto found = kdf.find(member);
-    if (found == kdf.end() || !found->is_string()) throw damaged(name_, "its kdf is incomplete");
-    return found->get<std::string>();
-  }
-  std::string binary(const std::string& base64, std::size_t size_bytes = 0) const {
-    const auto bytes = from_base64(base64);
-    if (!bytes || (size_bytes > 0 && bytes->size() != size_bytes)) {
-      throw damaged(name_, "a value in it is not base64 of the right length");
-    }
-    return *bytes;
-  }
-  // Of an epoch: what is sealed for the access `id`; nullopt when nothing is.
-  std::optional<std::string> sealed(const std::string& id) const {
-    const json& all = part("sealed");
-    const auto found = all.find(id);
-    if (found == all.end() || !found->is_string()) return std::nullopt;
-    return binary(found->get<std::string>());
-  }
-  // Of an access: the epochs that there were when it was made.
-  std::vector<SealedEpoch> sealed_epochs() const {
-    std::vector<SealedEpoch> epochs;
-    for (const auto& [id, value] : part("sealed").items()) {
-      if (!value.is_object()) throw damaged(name_, "an epoch in it is none");
-      const auto secrets = value.find("secrets");
-      if (secrets == value.end() || !secrets->is_string()) {
-        throw damaged(name_, "an epoch in it is none");
-      }
-      epochs.push_back({id, number_of(value, "number"), binary(secrets->get<std::string>())});
-    }
-    return epochs;
-  }
-
-  void check_mac(const Keys& keys) const {
-    json content = content_;
-    content.erase("mac");
-    const Digest mac = hmac_sha256(keys.id_key(), content.dump());
-    if (text("mac") == to_base64({reinterpret_cast<const char*>(mac.data()), mac.size()})) return;
-    throw damaged(name_, "it was not written by anybody who holds a key of this repository");
-  }
-  const std::string& name() const { return name_; }
-
- private:
-  Document(std::string name, json content) : name_(std::move(name)), content_(std::move(content)) {}
-
-  const json& part(const char* member) const {
-    const auto found = content_.find(member);
-    if (found != content_.end() && found->is_object()) return *found;
-    throw damaged(name_, fmt::format("it has no {}", member));
-  }
-  std::uint64_t number_of(const json& from, const char* member) const {
-    const auto found = from.find(member);
-    if (found != from.end() && found->is_number_unsigned()) return found->get<std::uint64_t>();
-    throw damaged(name_, fmt::format("it has no {}", member));
-  }
-
-  std::string name_;
-  json content_;
-};
-
-void put_document(ObjectStore& store, const std::string& name, json content, const Keys& keys) {
-  const Digest mac = hmac_sha256(keys.id_key(), content.dump());
-  content["mac"] = to_base64({reinterpret_cast<const char*>(mac.data()), mac.size()});
-  if (!store.put(name, content.dump(2) + "\n")) {
-    throw Error(ErrorCode::kConflict,
-                fmt::format("{} is there already in {}", name, store.place()));
-  }
-}
-
-std::string sealed_secrets(const std::string& public_key, const Keys& keys, const Key& epoch) {
-  std::string secrets(keys.id_key().view());
-  secrets += epoch.view();
-  return to_base64(seal_for(public_key, secrets));
-}
-
-Key wrapping_key(const Secret& secret, const Document& document) {
-  const std::string salt = document.binary(document.kdf_text("salt"), kArgon2SaltBytes);
+Key wrapping_key(const Secret& secret, const AccessDocument& document) {
+  const std::string salt = document.kdf_binary("salt", kArgon2SaltBytes);
   if (secret.kind == Secret::Kind::kKeyFile) return hkdf_sha256(secret.bytes, salt, "key file");
   const Argon2 how{document.kdf_number("memory_bytes"), document.kdf_number("passes"), salt};
   if (document.kdf_text("name") != "argon2id" || how.memory_bytes > kMostMemoryBytes ||
       how.memory_bytes < 8192 || how.passes > kMostPasses || how.passes == 0) {
-    throw damaged(document.name(), "its kdf is none that this program accepts");
+    document.fail("its kdf is none that this program accepts");
   }
   return argon2id(secret.bytes, how);
 }
@@ -188,7 +69,8 @@ struct NewAccess {
   json document;
 };
 
-NewAccess make_access(const Secret& secret, const std::string& label, const Clock& clock) {
+NewAccess make_access(const Keys& keys, const Secret& secret, const std::string& label,
+                      const Clock& clock) {
   check_secret(secret);
   NewAccess access{hex_id(), make_key_pair(), {}};
   const std::string kind = kind_name(secret.kind);
@@ -208,8 +90,9 @@ NewAccess make_access(const Secret& secret, const std::string& label, const Cloc
   }
   std::string wrapped = random_bytes(kNonceBytes);
   const std::string nonce = wrapped;
-  Cipher(wrapping).seal(nonce, access.pair.secret.view(), authenticated_with(access.id, kind),
-                        wrapped);
+  std::string secrets(access.pair.secret.view());
+  secrets += keys.id_key().view();
+  Cipher(wrapping).seal(nonce, secrets, authenticated_with(access.id, kind), wrapped);
   access.document = {{"format", 1},
                      {"id", access.id},
                      {"created_at", utc(clock)},
@@ -221,74 +104,66 @@ NewAccess make_access(const Secret& secret, const std::string& label, const Cloc
   return access;
 }
 
+// What only the secret opens: so nobody else can put another id key in its place.
+struct Unwrapped {
+  KeyPair pair;
+  Key id_key;
+};
+
 // nullopt when the secret is not that of this access.
-std::optional<KeyPair> unwrap(const Document& document, const Secret& secret) {
-  const std::string wrapped = document.binary(document.text("private"));
+std::optional<Unwrapped> unwrap(const AccessDocument& document, const Secret& secret) {
+  const std::string wrapped = document.binary("private");
   const std::string kind = document.text("kind");
   if (kind != kind_name(secret.kind) || wrapped.size() < kNonceBytes) return std::nullopt;
   const std::string_view all = wrapped;
   const auto plain = Cipher(wrapping_key(secret, document))
                          .open(all.substr(0, kNonceBytes), all.substr(kNonceBytes),
                                authenticated_with(document.text("id"), kind));
-  if (!plain || plain->size() != 32) return std::nullopt;
-  return KeyPair{document.binary(document.text("public"), 32), Key(*plain)};
+  if (!plain || plain->size() != 2 * kKeyBytes) return std::nullopt;
+  const std::string_view secrets = *plain;
+  return Unwrapped{{document.binary("public", kKeyBytes), Key(secrets.substr(0, kKeyBytes))},
+                   Key(secrets.substr(kKeyBytes))};
 }
 
-struct OpenedSecrets {
-  Key id_key, epoch_key;
-};
-
-OpenedSecrets open_secrets(const KeyPair& pair, const std::string& sealed,
-                           const std::string& name) {
-  const auto secrets = open_sealed(pair, sealed);
-  if (!secrets || secrets->size() != kSecretsBytes) {
-    throw damaged(name, "what is sealed in it cannot be opened");
-  }
-  return {Key(std::string_view(*secrets).substr(0, 32)),
-          Key(std::string_view(*secrets).substr(32))};
+Key open_key(const KeyPair& pair, const std::string& sealed, const AccessDocument& document) {
+  const auto key = open_sealed(pair, sealed);
+  if (!key || key->size() != kKeyBytes) document.fail("what is sealed in it cannot be opened");
+  return Key(*key);
 }
 
-std::string raw_id(const std::string& hex, const std::string& name) {
+std::string raw_id(const std::string& hex) {
   const auto raw = from_hex(hex);
   if (raw && raw->size() == kEpochBytes) return *raw;
-  throw damaged(name, fmt::format("\"{}\" is no id", hex));
+  throw Error(ErrorCode::kIntegrity, fmt::format("\"{}\" is no id of an epoch", hex));
 }
 
 std::string key_name(const std::string& id) { return fmt::format("{}/{}", kKeyFolder, id); }
 std::string epoch_name(const std::string& id) { return fmt::format("{}/{}", kEpochFolder, id); }
 
-json sealed_epoch(std::uint64_t number, const std::string& secrets) {
-  return {{"number", number}, {"secrets", secrets}};
-}
-
 // Every epoch: those that were there before the access was made are sealed in its document, the
 // others in their own.
 Keys keys_of(const Listing& listing, const std::function<std::string(const std::string&)>& read,
-             const Document& access, const KeyPair& pair) {
-  std::optional<Keys> keys;
+             const AccessDocument& access, const Unwrapped& unwrapped) {
+  Keys keys(unwrapped.id_key);
+  access.check_mac(keys);
   std::set<std::string> known;
   for (const SealedEpoch& epoch : access.sealed_epochs()) {
-    const OpenedSecrets secrets = open_secrets(pair, epoch.secrets, access.name());
-    if (!keys) {
-      keys.emplace(secrets.id_key);
-      access.check_mac(*keys);
-    }
-    keys->add_epoch(raw_id(epoch.id, access.name()), epoch.number, secrets.epoch_key);
+    keys.add_epoch(raw_id(epoch.id), epoch.number, open_key(unwrapped.pair, epoch.key, access));
     known.insert(epoch_name(epoch.id));
   }
-  if (!keys) throw damaged(access.name(), "no epoch is sealed for this access");
   for (const std::string& name : listing.epochs) {
     if (known.contains(name)) continue;
-    const Document epoch = Document::parse(name, read(name));
-    epoch.check_mac(*keys);
+    const AccessDocument epoch = AccessDocument::parse(name, read(name));
+    epoch.check_mac(keys);
     const std::string id = epoch.text("id");
-    if (name != epoch_name(id)) throw damaged(name, "it is another's document");
-    const std::optional<std::string> sealed = epoch.sealed(access.text("id"));
+    if (name != epoch_name(id)) epoch.fail("it is another's document");
+    const std::optional<std::string> sealed = epoch.sealed_for(access.text("id"));
     if (!sealed) continue;  // it was made while this access was being added
-    const OpenedSecrets secrets = open_secrets(pair, *sealed, name);
-    keys->add_epoch(raw_id(id, name), epoch.number("number"), secrets.epoch_key);
+    const Key key = open_key(unwrapped.pair, *sealed, epoch);
+    keys.add_epoch(raw_id(id), epoch.number("number"), key);
   }
-  return std::move(*keys);
+  if (keys.newest_epoch().empty()) access.fail("no epoch is sealed for this access");
+  return keys;
 }
 
 void put_epoch(ObjectStore& store, const Keys& keys, const std::string& id, std::uint64_t number,
@@ -309,10 +184,10 @@ Keys create_access(ObjectStore& store, const Secret& secret, const std::string& 
   Keys keys(Key::random());
   const std::string epoch = hex_id();
   const Key epoch_key = Key::random();
-  keys.add_epoch(raw_id(epoch, epoch_name(epoch)), 1, epoch_key);
-  NewAccess access = make_access(secret, label, clock);
-  const std::string sealed = sealed_secrets(access.pair.open, keys, epoch_key);
-  access.document["sealed"] = {{epoch, sealed_epoch(1, sealed)}};
+  keys.add_epoch(raw_id(epoch), 1, epoch_key);
+  NewAccess access = make_access(keys, secret, label, clock);
+  const std::string sealed = sealed_key(access.pair.open, epoch_key);
+  access.document["sealed"] = {{epoch, {{"number", 1}, {"key", sealed}}}};
   put_epoch(store, keys, epoch, 1, {{access.id, sealed}}, clock);
   put_document(store, key_name(access.id), access.document, keys);
   return keys;
@@ -333,10 +208,10 @@ Keys open_access(const Listing& listing,
                 fmt::format("{} has no access: {}/ is empty", place, kKeyFolder));
   }
   for (const std::string& name : listing.keys) {
-    const Document document = Document::parse(name, read(name));
-    if (name != key_name(document.text("id"))) throw damaged(name, "it is another's document");
-    const std::optional<KeyPair> pair = unwrap(document, secret);
-    if (pair) return keys_of(listing, read, document, *pair);
+    const AccessDocument document = AccessDocument::parse(name, read(name));
+    if (name != key_name(document.text("id"))) document.fail("it is another's document");
+    const std::optional<Unwrapped> unwrapped = unwrap(document, secret);
+    if (unwrapped) return keys_of(listing, read, document, *unwrapped);
   }
   throw Error(
       ErrorCode::kRefused,
@@ -346,15 +221,15 @@ Keys open_access(const Listing& listing,
 
 std::string add_access(ObjectStore& store, const Keys& keys, const Secret& secret,
                        const std::string& label, const Clock& clock) {
-  NewAccess access = make_access(secret, label, clock);
+  NewAccess access = make_access(keys, secret, label, clock);
   json sealed = json::object();
   const std::vector<std::string> epochs = list_repository(store).epochs;
   for (const std::string& name : epochs) {
-    const Document epoch = Document::read(store, name);
+    const AccessDocument epoch = AccessDocument::read(store, name);
     epoch.check_mac(keys);
     const std::string id = epoch.text("id");
-    const Key& key = keys.epoch(raw_id(id, name));
-    sealed[id] = sealed_epoch(epoch.number("number"), sealed_secrets(access.pair.open, keys, key));
+    const std::string key = sealed_key(access.pair.open, keys.epoch(raw_id(id)));
+    sealed[id] = {{"number", epoch.number("number")}, {"key", key}};
   }
   access.document["sealed"] = sealed;
   put_document(store, key_name(access.id), access.document, keys);
@@ -367,7 +242,7 @@ std::string add_access(ObjectStore& store, const Keys& keys, const Secret& secre
 std::vector<AccessInfo> list_accesses(ObjectStore& store, const Keys& keys) {
   std::vector<AccessInfo> accesses;
   for (const std::string& name : list_repository(store).keys) {
-    const Document document = Document::read(store, name);
+    const AccessDocument document = AccessDocument::read(store, name);
     document.check_mac(keys);
     accesses.push_back({document.text("id"), document.text("kind"), document.text("label"),
                         document.text("created_at")});
@@ -393,19 +268,18 @@ void start_epoch(ObjectStore& store, Keys& keys, const Clock& clock) {
   const Key key = Key::random();
   std::uint64_t newest = 0;
   for (const std::string& name : listing.epochs) {
-    const Document epoch = Document::read(store, name);
+    const AccessDocument epoch = AccessDocument::read(store, name);
     epoch.check_mac(keys);
     newest = std::max(newest, epoch.number("number"));
   }
   json sealed = json::object();
   for (const std::string& name : listing.keys) {
-    const Document access = Document::read(store, name);
+    const AccessDocument access = AccessDocument::read(store, name);
     access.check_mac(keys);
-    const std::string public_key = access.binary(access.text("public"), 32);
-    sealed[access.text("id")] = sealed_secrets(public_key, keys, key);
+    sealed[access.text("id")] = sealed_key(access.binary("public", kKeyBytes), key);
   }
   put_epoch(store, keys, id, newest + 1, sealed, clock);
-  keys.add_epoch(raw_id(id, epoch_name(id)), newest + 1, key);
+  keys.add_epoch(raw_id(id), newest + 1, key);
   // One that was added meanwhile does not know this epoch.
   const std::vector<std::string> now = list_repository(store).keys;
   if (!std::includes(listing.keys.begin(), listing.keys.end(), now.begin(), now.end())) {

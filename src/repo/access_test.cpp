@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/base64.h"
 #include "repo/repo_fixture.h"
 
 namespace coppice::repo {
@@ -109,6 +110,30 @@ TEST(Access, WhoCanOnlyWriteToTheStoreAddsNoReader) {
   epoch["number"] = 99;
   store.overwrite(epoch_name, epoch.dump());
   EXPECT_EQ(thrown_by([&] { open_access(store, kKeyFile); }).code(), ErrorCode::kIntegrity);
+}
+
+// A whole set of documents that fits together, around the access's own private key: its holder must
+// not begin to write with a key that somebody else has chosen.
+TEST(Access, WhoCanOnlyWriteToTheStoreCannotPutOtherKeysInPlace) {
+  FakeClock clock;
+  MemoryStore store(clock), elsewhere(clock);
+  create_access(store, kKeyFile, "first", clock);
+  const Keys theirs = create_access(elsewhere, kKeyFile, "stranger", clock);
+  const std::string name = only_object(store, "meta/keys/");
+  store.remove(only_object(store, "meta/epochs/"));
+  json document = json::parse(store.get(name));
+  const std::string open_key = from_base64(document.at("public").get<std::string>()).value();
+  for (const bool with_id_key : {true, false}) {
+    std::string secrets = with_id_key ? std::string(theirs.id_key().view()) : "";
+    secrets += theirs.epoch(theirs.newest_epoch()).view();
+    document["sealed"] = {{to_hex(theirs.newest_epoch()),
+                           {{"number", 9}, {"key", to_base64(seal_for(open_key, secrets))}}}};
+    document.erase("mac");
+    const Digest mac = hmac_sha256(theirs.id_key(), document.dump());
+    document["mac"] = to_base64({reinterpret_cast<const char*>(mac.data()), mac.size()});
+    store.overwrite(name, document.dump());
+    EXPECT_EQ(thrown_by([&] { open_access(store, kKeyFile); }).code(), ErrorCode::kIntegrity);
+  }
 }
 
 TEST(Access, EveryChangedByteOfItsDocumentsIsNoticed) {

@@ -397,6 +397,31 @@ TEST_F(CheckTest, ARepairThatIsEndedAnywhereIsDoneByTheNext) {
   EXPECT_GT(n, 10u);
 }
 
+TEST_F(CheckTest, ARepairThatIsEndedAnywhereCostsNoBackupThatWasWhole) {
+  test.store.remove(pack_of(id_of(25)));
+  ASSERT_TRUE(restores(backups[0]));
+  const auto everything = [&] {
+    std::map<std::string, std::string> objects;
+    for (const std::string& name : names_of(test.store, "")) objects[name] = test.store.get(name);
+    return objects;
+  }();
+  std::uint64_t n = 1;
+  for (bool reached = true; reached; ++n) {
+    FailingStore failing(test.store, n, true);
+    try {
+      Repository repository = Repository::open(failing, kKeyFile);
+      EXPECT_EQ(repair_index(repository).dropped_packs, 1u);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUnavailable);
+    }
+    reached = failing.reached();
+    EXPECT_TRUE(restores(backups[0])) << n;
+    for (const std::string& name : names_of(test.store, "")) test.store.remove(name);
+    for (const auto& [name, bytes] : everything) test.store.put(name, bytes);
+  }
+  EXPECT_GT(n, 10u);
+}
+
 TEST_F(CheckTest, ObjectsOfOtherNamesAreLeftAlone) {
   for (const char* const name : {"packs/readme", "packs/ab/notes", "meta/index/old",
                                  "meta/backups/x", "meta/garbage/y", "holiday"}) {
