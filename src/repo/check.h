@@ -5,7 +5,8 @@
 //          damage, and says for each manifest whether it reaches anything of it. Nothing comes
 //          from a cache, and nothing is changed.
 // Units    Memory beside the index: 5 bytes a blob, 150 bytes a tree, and as many bytes of packs as
-//          ParallelOptions says, or one pack.
+//          ParallelOptions says, or one pack. It reads the index for itself: the repository that
+//          is given need not have it loaded.
 // Threads  As the repository; reads with several threads.
 // Errors   Those of the store for which it makes no sense to go on: kUnavailable and the like.
 // Source   docs/formats/repository.md, "Reading"
