@@ -30,6 +30,7 @@ struct FakeState {
   StatusReport report;
   RootReport root_report;
   BackupReport backup_report;
+  VerifyReport verify_report;
   RestoreReport restore_report;
   std::vector<Finding> findings;
   std::string media = "bytes";
@@ -206,6 +207,36 @@ class FakeRecovery final : public Recovery {
   void show(const RepositoryAddress& repository, const std::string& backup,
             ResultSink& sink) override {
     did(fmt::format("backup_show {} {}", place(repository), backup), sink);
+  }
+  VerifyReport verify(const VerifyRequest& request, ResultSink& sink) override {
+    did(fmt::format("backup_verify {}{}{} {} {}/{} {}", place(request.repository),
+                    request.data ? " data" : "", request.rows ? " rows" : "", request.share,
+                    request.part, request.part_count, request.backup.value_or("-")),
+        sink);
+    return state_.verify_report;
+  }
+  void forget(const ForgetRequest& request, ResultSink& sink) override {
+    const KeepRules& keep = request.keep;
+    did(fmt::format("backup_forget {} [{}] {} {} {} {} {} {} {} [{}]{}", place(request.repository),
+                    join(request.backups, ","), keep.last, keep.hourly, keep.daily, keep.weekly,
+                    keep.monthly, keep.yearly, keep.within.value_or("-"), join(keep.tags, ","),
+                    request.dry_run ? " dry" : ""),
+        sink);
+  }
+  CollectReport prune(const CollectRequest& request, ResultSink& sink) override {
+    did(fmt::format("backup_prune {} {}{}", place(request.repository), request.wait_hours,
+                    request.dry_run ? " dry" : ""),
+        sink);
+    return {};
+  }
+  void ls(const RepositoryAddress& repository, const std::string& backup, const std::string& path,
+          ResultSink& sink) override {
+    did(fmt::format("backup_ls {} {} {}", place(repository), backup, path), sink);
+  }
+  void cat(const RepositoryAddress& repository, const std::string& backup, const std::string& path,
+           int output_fd, ResultSink& sink) override {
+    did(fmt::format("backup_cat {} {} {}", place(repository), backup, path), sink);
+    write_all(output_fd, state_.media, "standard output");
   }
   RestoreReport restore(const ConfigRequest& where, const RestoreRequest& request,
                         ResultSink& sink) override {

@@ -35,6 +35,15 @@ void keep_settings(Session& session, const Config& config) {
                   config.file().string()));
 }
 
+std::string stale_json(const StatusReport& report) {
+  std::string json = "[";
+  for (const auto& [function, why] : report.stale_functions) {
+    if (json.size() > 1) json += ", ";
+    append_json_string(json, function);
+  }
+  return json + "]";
+}
+
 std::string status_json(const StatusReport& report) {
   return JsonObject()
       .add("home", report.home)
@@ -49,6 +58,7 @@ std::string status_json(const StatusReport& report) {
       .add("database_bytes", report.database_bytes)
       .add("running_operations", report.running_operations)
       .add("interrupted_operations", report.interrupted_operations)
+      .add_json("stale_functions", stale_json(report))
       .add_json("spent", report.spent)
       .add_json("spent_today", report.spent_today)
       .add("currency", report.currency)
@@ -82,6 +92,10 @@ std::string status_text(const StatusReport& report) {
   line("operations", fmt::format("{} running, {} interrupted{}", report.running_operations,
                                  report.interrupted_operations,
                                  report.interrupted_operations > 0 ? " (coppice jobs)" : ""));
+  for (const auto& [function, why] : report.stale_functions) {
+    line("stale",
+         fmt::format("{}: {} (CREATE OR REPLACE FUNCTION takes the new code)", function, why));
+  }
   line("spent", spent_text(report));
   text.pop_back();
   return text;
@@ -167,6 +181,7 @@ int run_status(Session& session) {
       {{"database_bytes", "bigint"}, std::to_string(report.database_bytes)},
       {{"running_operations", "bigint"}, std::to_string(report.running_operations)},
       {{"interrupted_operations", "bigint"}, std::to_string(report.interrupted_operations)},
+      {{"stale_functions", "jsonb"}, stale_json(report)},
       {{"spent", "numeric"}, report.spent},
       {{"spent_today", "numeric"}, report.spent_today},
       {{"currency", "text"}, report.currency},

@@ -315,9 +315,9 @@ TEST_F(RunTest, StatusIsOneObject) {
   EXPECT_EQ(std::count(json.output.begin(), json.output.end(), '\n'), 1);
   EXPECT_NE(invoke_here({"status"}).output.find("tables      2 with 0 rows"), std::string::npos);
   EXPECT_EQ(invoke_here({"status", "--csv"}).output.find("home,database_url,version"), 0U);
-  EXPECT_NE(
-      invoke_here({"status", "--csv"}).output.find(",interrupted_operations,spent,spent_today,"),
-      std::string::npos);
+  EXPECT_NE(invoke_here({"status", "--csv"})
+                .output.find(",interrupted_operations,stale_functions,spent,spent_today,"),
+            std::string::npos);
 }
 
 TEST_F(RunTest, ABudgetIsSetBeforeTheVerbThatItIsFor) {

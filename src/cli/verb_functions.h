@@ -50,6 +50,11 @@ int run_prune(Session& session);
 int run_backup_create(Session& session);
 int run_backup_list(Session& session);
 int run_backup_show(Session& session);
+int run_backup_verify(Session& session);
+int run_backup_forget(Session& session);
+int run_backup_prune(Session& session);
+int run_backup_ls(Session& session);
+int run_backup_cat(Session& session);
 int run_restore(Session& session);
 
 // root_verb.cpp

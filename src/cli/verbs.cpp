@@ -226,7 +226,7 @@ std::vector<Verb> media_verbs() {
        .examples = {{"coppice media export films.film.poster posters/", ""}}},
       {.name = "media gc",
        .group = kMedia,
-       .summary = "Remove media that no kept version refers to",
+       .summary = "Remove media and function code that nothing refers to",
        .options = {kDryRun, kYes},
        .examples = {{"coppice media gc --dry-run", "how much would be freed"}}},
   };

@@ -59,6 +59,8 @@ struct StatusReport {
   std::uint64_t database_bytes = 0;
   std::uint64_t running_operations = 0;
   std::uint64_t interrupted_operations = 0;
+  // Of users' functions whose source is not what the home has: "public.caption(image)", and why.
+  std::vector<std::pair<std::string, std::string>> stale_functions;
   // Of functions with a price, in `currency`: "12.5". No budget: "".
   std::string spent = "0", spent_today = "0", currency, budget_total, budget_per_day;
 };
@@ -90,13 +92,16 @@ struct RootReport {
   struct Column {
     std::string name;
     std::string root;
+    std::string sum;  // digest of the sum over its cells
   };
   struct Table {
     std::string name;
     std::string root;
     std::int64_t version = 0;
     std::int64_t rows = 0;  // current ones; of a history: row versions
-    std::vector<Column> columns;
+    std::int64_t current_rows = 0;
+    std::vector<Column> columns;  // with a primary key
+    std::string rows_sum;         // without one: digest of the sum over the rows
   };
   std::string root;          // of what was asked for
   std::string content_root;  // of a history: without it

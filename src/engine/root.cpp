@@ -89,15 +89,17 @@ class RootMaker {
     RootReport::Table told;
     told.name = info.user_name();
     told.version = content.version.version;
-    told.rows = sums.rows ? sums.rows->count() : sums.columns[0].count();
+    told.current_rows = told.rows = sums.rows ? sums.rows->count() : sums.columns[0].count();
     std::vector<Digest> columns;
     const std::vector<const ColumnInfo*> visible = info.visible_columns();
     for (std::size_t i = 0; i < visible.size(); ++i) {
       columns.push_back(column_root(content, *visible[i], sums.rows ? nullptr : &sums.columns[i]));
       if (sums.rows) continue;
-      told.columns.push_back({visible[i]->name, to_hex(columns.back())});
+      told.columns.push_back(
+          {visible[i]->name, to_hex(columns.back()), to_hex(sums.columns[i].digest())});
       if (visible[i]->name == request_.column) column_root_ = told.columns.back().root;
     }
+    if (sums.rows) told.rows_sum = to_hex(sums.rows->digest());
     tell_differences(info, visible, sums);
     const Digest references = references_digest(context_, reading_, content, content_.moment);
     const Digest root = table_root(content, columns, sums, references);

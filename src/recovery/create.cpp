@@ -373,12 +373,32 @@ class BackupMaker {
     manifest_.root = roots.content;
     manifest_.history_root = roots.history;
     json tables = json::array();
-    for (const RootReport::Table& table : roots.tables) {
-      json columns = json::object();
-      for (const RootReport::Column& column : table.columns) columns[column.name] = column.root;
-      tables.push_back({{"table", table.name}, {"root", table.root}, {"columns", columns}});
+    for (std::size_t i = 0; i < roots.tables.size(); ++i) {
+      tables.push_back(roots_entry(*content_.tables[i].table, roots.tables[i]));
     }
     home_.members()["roots"] = std::move(tables);
+  }
+
+  // What `verify` needs to make the sums again, and a restore to name what differs.
+  static json roots_entry(const catalog::TableInfo& table, const RootReport::Table& roots) {
+    json key = json::array();
+    for (const catalog::ColumnInfo* column : engine::key_columns(table)) {
+      key.push_back(column->physical);
+    }
+    json columns = json::array();
+    const auto visible = table.visible_columns();
+    for (std::size_t i = 0; i < visible.size(); ++i) {
+      json column = {{"name", visible[i]->name}, {"physical", visible[i]->physical}};
+      if (!roots.columns.empty()) {
+        column["root"] = roots.columns[i].root;
+        column["sum"] = roots.columns[i].sum;
+      }
+      columns.push_back(std::move(column));
+    }
+    return {{"table_id", table.table_id}, {"table", roots.name},
+            {"root", roots.root},         {"key", key},
+            {"columns", columns},         {"rows_sum", roots.rows_sum},
+            {"rows", roots.current_rows}};
   }
 
   BackupReport commit() {

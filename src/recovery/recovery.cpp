@@ -4,9 +4,12 @@
 
 #include "base/text.h"
 #include "engine/emit.h"
+#include "recovery/browse.h"
 #include "recovery/create.h"
+#include "recovery/forget.h"
 #include "recovery/open_repository.h"
 #include "recovery/restore.h"
+#include "recovery/verify.h"
 
 namespace coppice {
 namespace {
@@ -72,6 +75,24 @@ class HomeRecovery final : public Recovery {
     }
     for (const std::string& object : manifest.damaged) row("damaged", object);
     rows.end();
+  }
+
+  VerifyReport verify(const VerifyRequest& request, ResultSink& sink) override {
+    return recovery::verify_backups(request, sink);
+  }
+  void forget(const ForgetRequest& request, ResultSink& sink) override {
+    recovery::forget_backups(request, sink);
+  }
+  CollectReport prune(const CollectRequest& request, ResultSink& sink) override {
+    return recovery::collect_garbage(request, sink);
+  }
+  void ls(const RepositoryAddress& repository, const std::string& backup, const std::string& path,
+          ResultSink& sink) override {
+    recovery::list_path(repository, backup, path, sink);
+  }
+  void cat(const RepositoryAddress& repository, const std::string& backup, const std::string& path,
+           int output_fd, ResultSink& sink) override {
+    recovery::write_path(repository, backup, path, output_fd, sink);
   }
 
   RestoreReport restore(const ConfigRequest& config, const RestoreRequest& request,

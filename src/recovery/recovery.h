@@ -59,6 +59,50 @@ struct RestoreReport {
   double seconds = 0;
 };
 
+struct VerifyRequest {
+  RepositoryAddress repository;
+  bool data = false;                       // every blob is read
+  double share = 1.0;                      // of the packs, by chance
+  std::uint32_t part = 0, part_count = 1;  // or the k-th of n parts, from 0
+  bool rows = false;                       // the sums of every backup's rows are made again
+  std::optional<std::string> backup;       // with rows: of this one alone
+};
+struct VerifyReport {
+  struct Finding {
+    std::string object;  // "packs/…", "films.film.title of the backup 3f2a…"
+    std::string what;
+  };
+  std::vector<Finding> findings;
+  std::vector<std::string> affected;  // ids of backups that are not whole
+  std::uint64_t backups = 0, packs = 0, blobs_read = 0, bytes_read = 0, rows = 0;
+  double seconds = 0;
+};
+
+// Which backups stay; what none of it asks for goes.
+struct KeepRules {
+  std::uint32_t last = 0, hourly = 0, daily = 0, weekly = 0, monthly = 0, yearly = 0;
+  std::optional<std::string> within;  // "30 days": before the latest backup
+  std::vector<std::string> tags;      // those that have one of them
+  bool any() const {
+    return last + hourly + daily + weekly + monthly + yearly > 0 || within || !tags.empty();
+  }
+};
+struct ForgetRequest {
+  RepositoryAddress repository;
+  std::vector<std::string> backups;  // these; or those that the rules do not keep
+  KeepRules keep;
+  bool dry_run = false;
+};
+struct CollectRequest {
+  RepositoryAddress repository;
+  double wait_hours = 24;
+  bool dry_run = false;
+};
+struct CollectReport {
+  std::uint64_t packs = 0, marked_packs = 0, marked_bytes = 0;
+  std::uint64_t removed_packs = 0, removed_bytes = 0;
+};
+
 class Recovery {
  public:
   virtual ~Recovery() = default;
@@ -69,6 +113,16 @@ class Recovery {
   // (name, value) rows.
   virtual void show(const RepositoryAddress& repository, const std::string& backup,
                     ResultSink& sink) = 0;
+  virtual VerifyReport verify(const VerifyRequest& request, ResultSink& sink) = 0;
+  // One row a backup: (id, moment, tags, fate, why).
+  virtual void forget(const ForgetRequest& request, ResultSink& sink) = 0;
+  virtual CollectReport prune(const CollectRequest& request, ResultSink& sink) = 0;
+  // What a path of a backup holds: (path, kind, size_bytes, rows). An empty path: all there is.
+  virtual void ls(const RepositoryAddress& repository, const std::string& backup,
+                  const std::string& path, ResultSink& sink) = 0;
+  // The bytes of a file of a backup.
+  virtual void cat(const RepositoryAddress& repository, const std::string& backup,
+                   const std::string& path, int output_fd, ResultSink& sink) = 0;
   // config: of the home that is to be; its folder is empty or not there.
   virtual RestoreReport restore(const ConfigRequest& config, const RestoreRequest& request,
                                 ResultSink& sink) = 0;

@@ -285,8 +285,7 @@ class Restorer {
       if (found == expected.end() || found->second.at("root") == table.root) continue;
       const std::size_t before = report_.differences.size();
       for (const RootReport::Column& column : table.columns) {
-        const json& columns = found->second.at("columns");
-        if (columns.contains(column.name) && columns.at(column.name) == column.root) continue;
+        if (has_root(found->second, column)) continue;
         report_.differences.push_back(table.name + "." + column.name);
       }
       if (report_.differences.size() == before) report_.differences.push_back(table.name);
@@ -294,6 +293,13 @@ class Restorer {
     if (report_.differences.empty()) {
       report_.differences.push_back("schemas, functions, views, grants or settings");
     }
+  }
+
+  static bool has_root(const json& table, const RootReport::Column& column) {
+    const json& columns = table.at("columns");
+    return std::any_of(columns.begin(), columns.end(), [&](const json& expected) {
+      return expected.at("name") == column.name && expected.value("root", "") == column.root;
+    });
   }
 
   // From now on the home goes its own way.
