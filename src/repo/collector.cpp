@@ -159,8 +159,7 @@ CollectCounts sweep_garbage(Repository& repository, const CollectOptions& option
     std::set<ObjectId> going;
     std::set_difference(mark.packs.begin(), mark.packs.end(), needed.begin(), needed.end(),
                         std::inserter(going, going.end()));
-    const std::set<ObjectId> replaced = replace_indexes(repository, going);
-    for (const ObjectId& id : replaced) repository.store().remove(object_name(kIndexFolder, id));
+    drop_from_indexes(repository, going);
     for (const ObjectId& id : going) {
       const auto info = packs.find(id);
       if (info == packs.end() || !repository.store().remove(info->second.name)) continue;
@@ -168,7 +167,6 @@ CollectCounts sweep_garbage(Repository& repository, const CollectOptions& option
       counts.removed_bytes += info->second.size_bytes;
     }
     repository.store().remove(object_name(kMarkFolder, mark.id));
-    load_whole_index(repository);
   }
   return counts;
 }

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "objects/testing/fault_stores.h"
+#include "repo/check.h"
 #include "repo/commit.h"
 #include "repo/marks.h"
 #include "repo/repo_fixture.h"
@@ -209,6 +210,63 @@ TEST(Collector, AMarkThatABackupOvertookRemovesNothingItNeeds) {
   test.clock.now += kDay;
   EXPECT_GT(sweep(test.store).kept_packs, 0u);
   expect_restores(test.store, again, range(0, 20));
+}
+
+// A store in front of which, at the n-th call, something else happens.
+class Interrupted final : public StoreInFront {
+ public:
+  Interrupted(ObjectStore& store, std::uint64_t n, std::function<void()> call)
+      : StoreInFront(store), n_(n), call_(std::move(call)) {}
+  bool reached() const { return reached_; }
+
+ private:
+  void before(std::uint64_t number, std::string_view, const std::string&) override {
+    if (number != n_) return;
+    reached_ = true;
+    call_();
+  }
+  const std::uint64_t n_;
+  const std::function<void()> call_;
+  bool reached_ = false;
+};
+
+// Two sweeps at once, of which one carries out more marks, leave no index of packs that are gone:
+// a writer would rely on them.
+TEST(Collector, SweepsAtOnceLeaveNoIndexOfWhatIsGone) {
+  std::uint64_t n = 1;
+  for (bool reached = true; reached; ++n) {
+    SCOPED_TRACE("call " + std::to_string(n));
+    TestRepository test;
+    const ObjectId first = back_up(test.store, range(0, 30));
+    const ObjectId kept = back_up(test.store, range(0, 10));
+    const auto packs_of = [&](const std::set<int>& numbers) {
+      Repository repository = Repository::open(test.store, kKeyFile);
+      repository.load_index();
+      std::set<ObjectId> packs;
+      for (const int number : numbers) {
+        packs.insert(repository.index().find(repository.keys().blob_id(blob(number)))->pack->id);
+      }
+      return packs;
+    };
+    const std::set<ObjectId> one = packs_of({22}), other = packs_of({28});
+    ASSERT_NE(one, other);
+    forget(test.store, first);
+    write_mark(test.repository, one);
+    test.clock.now += kDay;
+    write_mark(test.repository, other);
+    test.clock.now += kHour;
+    Interrupted store(test.store, n, [&] {
+      EXPECT_EQ(sweep(test.store, {.wait = std::chrono::seconds(0)}).kept_packs, 0u);
+    });
+    sweep(store);
+    reached = store.reached();
+    const CheckReport report = check(Repository::open(test.store, kKeyFile));
+    EXPECT_TRUE(report.intact()) << report.damages[0].object << ": " << report.damages[0].what;
+    EXPECT_EQ(report.unindexed.size(), 0u);
+    expect_restores(test.store, kept, range(0, 10));
+    expect_restores(test.store, back_up(test.store, range(0, 30)), range(0, 30));
+  }
+  EXPECT_GT(n, 15u);
 }
 
 TEST(Collector, DamageStopsItBeforeAnythingIsLost) {

@@ -29,6 +29,16 @@ Error lost() {
                "make it again; and give `prune` a waiting time longer than any backup takes");
 }
 
+template <typename Call>
+void or_lost(const Call& call) {
+  try {
+    call();
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kNotFound) throw lost();
+    throw;
+  }
+}
+
 }  // namespace
 
 WriterOptions begin_backup(Repository& repository, WriterOptions options) {
@@ -45,20 +55,25 @@ WriterOptions begin_backup(Repository& repository, WriterOptions options) {
 
 ObjectId commit(Repository& repository, BlobWriter& writer, std::string_view manifest) {
   writer.flush();
+  // What a tree of an earlier backup reaches was not given to the writer. While that backup was there
+  // when this one began, it cannot be gone sooner than a waiting time later.
+  if (!writer.trusts()) {
+    or_lost([&] {
+      Walk(repository, [&](const BlobId& id) { writer.relies_on(id); })
+          .manifest_text("the manifest", manifest);
+    });
+  }
   while (!writer.knows_marks()) {
     std::set<ObjectId> doubtful = marked_packs(read_marks(repository));
     if (!writer.trusts()) doubtful.merge(missing(repository.store(), writer.relied_on()));
     if (both(doubtful, writer.relied_on()).empty()) break;
     // What only they have is written again.
     writer.distrust(doubtful);
-    try {
+    or_lost([&] {
       Walk(repository, [&](const BlobId& id) {
         if (!writer.relies_on(id)) writer.add_again(id, repository.read(id));
       }).manifest_text("the manifest", manifest);
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::kNotFound) throw lost();
-      throw;
-    }
+    });
     writer.flush();
   }
   const ObjectId id = repository.put_manifest(manifest);

@@ -41,6 +41,38 @@ void add_packs(Repository& repository, const std::vector<ObjectInfo>& packs, boo
   if (!dry_run) repository.add_index(std::move(part));
 }
 
+struct Replaced {
+  std::vector<std::string> old, written;  // names of indexes
+};
+
+// Of indexes that name packs that go, the other packs get an index of their own. The old ones are
+// not removed yet.
+Replaced replace_indexes(Repository& repository, const std::set<ObjectId>& going) {
+  Replaced replaced;
+  IndexPart staying;
+  const std::size_t part_count = repository.index().parts().size();
+  for (std::size_t i = 0; i < part_count; ++i) {
+    const IndexPart& part = repository.index().parts()[i];
+    const bool names_any =
+        std::any_of(part.packs().begin(), part.packs().end(),
+                    [&](const IndexedPack& pack) { return going.contains(pack.id); });
+    if (!names_any) continue;
+    replaced.old.push_back(object_name(kIndexFolder, part.object));
+    for (std::size_t number = 0; number < part.packs().size(); ++number) {
+      if (!going.contains(part.packs()[number].id)) staying.add(part, number);
+      if (staying.entry_count() >= kMostIndexEntries / 2) {
+        repository.add_index(std::exchange(staying, {}));
+      }
+    }
+  }
+  repository.add_index(std::move(staying));
+  for (std::size_t i = part_count; i < repository.index().parts().size(); ++i) {
+    const ObjectId& object = repository.index().parts()[i].object;
+    replaced.written.push_back(object_name(kIndexFolder, object));
+  }
+  return replaced;
+}
+
 }  // namespace
 
 std::pair<IndexedPack, std::vector<PackEntry>> read_pack_directory(ObjectStore& store,
@@ -65,26 +97,18 @@ std::pair<IndexedPack, std::vector<PackEntry>> read_pack_directory(ObjectStore& 
   }
 }
 
-std::set<ObjectId> replace_indexes(Repository& repository, const std::set<ObjectId>& going) {
-  std::set<ObjectId> replaced;
-  IndexPart staying;
-  const std::size_t part_count = repository.index().parts().size();
-  for (std::size_t i = 0; i < part_count; ++i) {
-    const IndexPart& part = repository.index().parts()[i];
-    const bool names_any =
-        std::any_of(part.packs().begin(), part.packs().end(),
-                    [&](const IndexedPack& pack) { return going.contains(pack.id); });
-    if (!names_any) continue;
-    replaced.insert(part.object);
-    for (std::size_t number = 0; number < part.packs().size(); ++number) {
-      if (!going.contains(part.packs()[number].id)) staying.add(part, number);
-      if (staying.entry_count() >= kMostIndexEntries / 2) {
-        repository.add_index(std::exchange(staying, {}));
-      }
-    }
+void drop_from_indexes(Repository& repository, const std::set<ObjectId>& packs) {
+  ObjectStore& store = repository.store();
+  for (;;) {
+    repository.load_index(Repository::AsOf::kNow);
+    const Replaced replaced = replace_indexes(repository, packs);
+    if (replaced.old.empty()) return;
+    const bool all_there =
+        std::all_of(replaced.old.begin(), replaced.old.end(),
+                    [&](const std::string& name) { return store.stat(name).has_value(); });
+    // Where one was replaced by somebody else, the new ones may name what he removes.
+    for (const std::string& name : all_there ? replaced.old : replaced.written) store.remove(name);
   }
-  repository.add_index(std::move(staying));
-  return replaced;
 }
 
 IndexRepair repair_index(Repository& repository, bool dry_run) {
@@ -108,20 +132,16 @@ IndexRepair repair_index(Repository& repository, bool dry_run) {
   }
 
   repair.dropped_packs = missing.size();
-  std::set<std::string> going;
-  for (const Damage& damage : damaged) going.insert(damage.object);
-  for (const IndexPart& part : repository.index().parts()) {
-    const bool stale =
-        std::any_of(part.packs().begin(), part.packs().end(),
-                    [&](const IndexedPack& pack) { return missing.contains(pack.id); });
-    if (stale) going.insert(object_name(kIndexFolder, part.object));
-  }
-  repair.removed_indexes = going.size();
+  const auto& parts = repository.index().parts();
+  const auto stale = std::count_if(parts.begin(), parts.end(), [&](const IndexPart& part) {
+    return std::any_of(part.packs().begin(), part.packs().end(),
+                       [&](const IndexedPack& pack) { return missing.contains(pack.id); });
+  });
+  repair.removed_indexes = damaged.size() + static_cast<std::uint64_t>(stale);
   add_packs(repository, unnamed, dry_run, repair);
   if (dry_run) return repair;
-  replace_indexes(repository, missing);
-  for (const std::string& name : going) repository.store().remove(name);
-  repository.load_index(Repository::AsOf::kNow);
+  drop_from_indexes(repository, missing);
+  for (const Damage& damage : damaged) repository.store().remove(damage.object);
   return repair;
 }
 

@@ -8,6 +8,8 @@
 #pragma once
 
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "repo/repository.h"
 
@@ -29,8 +31,8 @@ std::pair<IndexedPack, std::vector<PackEntry>> read_pack_directory(ObjectStore& 
                                                                    const ObjectId& pack,
                                                                    std::uint64_t size_bytes);
 
-// Of indexes that name packs that go, the other packs get an index of their own. Gives the names of
-// the old ones, which are not removed yet.
-std::set<ObjectId> replace_indexes(Repository& repository, const std::set<ObjectId>& going);
+// Replaces indexes, and loads them, until none names any of the packs: others may do the same with
+// other packs at the same time.
+void drop_from_indexes(Repository& repository, const std::set<ObjectId>& packs);
 
 }  // namespace coppice::repo
