@@ -182,24 +182,35 @@ class DepthBound {
   Token previous_;
 };
 
-// The length of a quoted name without its quotes, doubled quotes counted once.
-std::size_t quoted_name_bytes(std::string_view quoted) {
-  const std::size_t open = quoted.find('"');
-  std::size_t bytes = 0;
-  for (std::size_t i = open + 1; i + 1 < quoted.size(); ++i, ++bytes) {
+struct NameLength {
+  std::size_t bytes = 0;  // without its quotes, doubled quotes counted once
+  std::size_t table = 0;  // before the first colon; all of it when there is none
+};
+
+NameLength quoted_name_length(std::string_view quoted) {
+  NameLength length;
+  bool colon = false;
+  for (std::size_t i = quoted.find('"') + 1; i + 1 < quoted.size(); ++i, ++length.bytes) {
     if (quoted[i] == '"') ++i;
+    colon = colon || quoted[i] == ':';
+    if (!colon) ++length.table;
   }
-  return bytes;
+  return length;
+}
+
+// True for a "table:version" that is too long for the parser and whose table is not.
+bool is_long_version(std::string_view token) {
+  if (!token.starts_with('"')) return false;
+  const NameLength length = quoted_name_length(token);
+  return length.bytes > kMaxNameBytes && length.table < length.bytes &&
+         length.table <= kMaxNameBytes;
 }
 
 void check_name(const SourceText& source, const Lexer& lexer, const Token& token) {
-  const std::size_t bytes =
-      token.kind == TokenKind::kIdentifier ? token.size() : quoted_name_bytes(lexer.text(token));
-  if (bytes <= kMaxNameBytes) return;
-  throw error_at(
-      ErrorCode::kSyntax, source, static_cast<std::ptrdiff_t>(token.begin),
-      fmt::format("a name of {} bytes is too long; the most is {}", bytes, kMaxNameBytes),
-      "PostgreSQL would cut it silently; choose a shorter one");
+  const std::size_t bytes = token.kind == TokenKind::kIdentifier
+                                ? token.size()
+                                : quoted_name_length(lexer.text(token)).bytes;
+  if (bytes > kMaxNameBytes) throw name_too_long(source, token.begin, bytes);
 }
 
 void check_parameter(const SourceText& source, const Lexer& lexer, const Token& token) {
@@ -214,7 +225,14 @@ void check_parameter(const SourceText& source, const Lexer& lexer, const Token& 
 
 }  // namespace
 
-std::size_t check_statement(const SourceText& source, const GuardLimits& limits) {
+Error name_too_long(const SourceText& source, std::size_t offset, std::size_t bytes) {
+  return error_at(
+      ErrorCode::kSyntax, source, static_cast<std::ptrdiff_t>(offset),
+      fmt::format("a name of {} bytes is too long; the most is {}", bytes, kMaxNameBytes),
+      "PostgreSQL would cut it silently; choose a shorter one");
+}
+
+StatementCheck check_statement(const SourceText& source, const GuardLimits& limits) {
   if (source.text.size() > limits.statement_bytes) {
     throw Error(ErrorCode::kUnsupported,
                 fmt::format("the statement at line {} has {}; the most is {}", source.start.line,
@@ -224,15 +242,19 @@ std::size_t check_statement(const SourceText& source, const GuardLimits& limits)
   }
   Lexer lexer(source.text);
   DepthBound depth(source, lexer, limits);
+  StatementCheck check;
   for (Token token = lexer.next(); token.kind != TokenKind::kEnd; token = lexer.next()) {
     depth.add(token);
-    if (token.kind == TokenKind::kIdentifier || token.kind == TokenKind::kQuotedIdentifier) {
+    if (token.kind == TokenKind::kQuotedIdentifier && is_long_version(lexer.text(token))) {
+      check.long_names.push_back(token.begin);
+    } else if (token.kind == TokenKind::kIdentifier || token.kind == TokenKind::kQuotedIdentifier) {
       check_name(source, lexer, token);
     } else if (token.kind == TokenKind::kParameter) {
       check_parameter(source, lexer, token);
     }
   }
-  return depth.bound();
+  check.depth = depth.bound() + (check.long_names.empty() ? 0 : 1);  // an alias below a relation
+  return check;
 }
 
 }  // namespace coppice::sql

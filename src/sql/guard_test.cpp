@@ -125,7 +125,7 @@ TEST(Guard, BoundsTheDepthOfEveryShape) {
       if (shape.name == "generated") text += ") STORED)";
       SCOPED_TRACE(text.substr(0, 60));
       Statement statement = parse_statement(text);
-      EXPECT_LE(message_depth(message_of(statement.node())), check_statement({text}));
+      EXPECT_LE(message_depth(message_of(statement.node())), check_statement({text}).depth);
     }
   }
 }

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "sql/deep_stack.h"
+#include "sql/long_names.h"
 #include "sql/parameters.h"
 #include "sql/syntax_hints.h"
 
@@ -112,8 +113,9 @@ class Parser {
  private:
   static Statement make(const StatementText& piece, const SourceText& source,
                         const ParseOptions& options, std::string_view prefix) {
-    const std::size_t depth = check_statement(source, options.limits);
-    const NumberedText numbered(piece.text, options.number_parameters);
+    const StatementCheck check = check_statement(source, options.limits);
+    const LongNames long_names(source, check.long_names);
+    const NumberedText numbered(long_names.text(), options.number_parameters);
     const std::string text = std::string(prefix) + numbered.text();
 
     Statement statement;
@@ -123,7 +125,7 @@ class Parser {
     statement.start_ = piece.start;
 
     ParserOutcome outcome;
-    run_on_deep_stack(depth, [&] { outcome = run_parser(text, statement.tree_->arena); });
+    run_on_deep_stack(check.depth, [&] { outcome = run_parser(text, statement.tree_->arena); });
     const auto user_offset = [&](std::size_t offset) {
       return numbered.source_offset(offset < prefix.size() ? 0 : offset - prefix.size());
     };
@@ -139,6 +141,7 @@ class Parser {
         return offset < prefix.size() ? -1 : static_cast<std::int32_t>(user_offset(offset));
       });
     }
+    long_names.put_back(statement.tree_->node, statement.tree_->arena);
     return statement;
   }
 

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "sql/read.h"
+#include "sql/references.h"
 
 namespace coppice::sql {
 namespace {
@@ -194,6 +195,39 @@ TEST(Parse, RunsOnManyThreadsAtOnce) {
     });
   }
   for (std::thread& thread : threads) thread.join();
+}
+
+TEST(Parse, AVersionMayMakeANameLongerThanTheParserTakes) {
+  const std::string table(62, 'a');
+  const std::string early = "\"" + table + ":2026-11-22 10:00+00\"";
+  const std::string late = "\"" + table + ":2026-11-23 10:00+00\"";
+  Statement statement = parse_statement("SELECT " + early + ".id, x.id FROM s." + early + ", " +
+                                        late + " AS x WHERE $n");
+  std::vector<std::string> names;
+  std::vector<std::string> aliases;
+  for (const RelationUse& use : collect_relations(statement.node())) {
+    names.emplace_back(use.relation->relname);
+    aliases.emplace_back(use.relation->alias->aliasname);
+    EXPECT_EQ(statement.text()[static_cast<std::size_t>(use.relation->location)],
+              use.relation->alias->aliasname[0] == 'x' ? '"' : 's');
+  }
+  EXPECT_EQ(names, (std::vector{table + ":2026-11-22 10:00+00", table + ":2026-11-23 10:00+00"}));
+  EXPECT_EQ(aliases[1], "x");
+  EXPECT_LE(aliases[0].size(), kMaxNameBytes);
+  const auto& select = *as<PgQuery__SelectStmt>(statement.node());
+  const auto* const target = as<PgQuery__ResTarget>(select.target_list[0]);
+  const auto* const column = as<PgQuery__ColumnRef>(target->val);
+  EXPECT_EQ(as<PgQuery__String>(column->fields[0])->sval, aliases[0]);
+}
+
+TEST(Parse, ALongVersionIsARelationAndItsTableFits) {
+  const std::string version = ":2026-11-22 10:00+00";
+  for (const std::string& text : {"SELECT 1 AS \"" + std::string(60, 'a') + version + "\"",
+                                  "SELECT \"" + std::string(60, 'a') + version + "\" FROM t",
+                                  "SELECT * FROM \"" + std::string(64, 'a') + version + "\"",
+                                  "SELECT * FROM U&\"" + std::string(60, 'a') + version + "\""}) {
+    EXPECT_THROW(parse_statement(text), Error) << text;
+  }
 }
 
 }  // namespace
