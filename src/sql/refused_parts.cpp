@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <unordered_map>
 
 #include "sql/read.h"
 #include "sql/refusals.h"
@@ -223,6 +224,28 @@ Found refused_message(Message& message) {
   return std::nullopt;
 }
 
+// Rows within rows: PostgreSQL writes one with its quotes doubled at each level, so that 30 levels
+// take the server a gigabyte. Messages come to it parents first.
+class RowNesting {
+ public:
+  Found refused(Message& message) {
+    const auto known = levels_.find(&message);
+    std::size_t level = known == levels_.end() ? 0 : known->second;
+    if (auto* row = as<PgQuery__RowExpr>(message)) {
+      if (++level > kMostLevels) {
+        return refuse(fmt::format("a row within {} others", kMostLevels),
+                      "write lists as arrays, or objects as jsonb_build_object(…)", row->location);
+      }
+    }
+    if (level > 0) for_each_child(message, [&](Message& child) { levels_[&child] = level; });
+    return std::nullopt;
+  }
+
+ private:
+  static constexpr std::size_t kMostLevels = 16;
+  std::unordered_map<const Message*, std::size_t> levels_;  // of what is below a row
+};
+
 struct Alteration {
   PgQuery__AlterTableType type;
   std::string_view words;
@@ -273,8 +296,10 @@ constexpr std::array kNamedAlterations = {
 
 Found refused_part(Node* statement) {
   Found found;
+  RowNesting rows;
   walk(statement, [&](Message& message) {
     found = refused_message(message);
+    if (!found) found = rows.refused(message);
     return found ? Visit::kStop : Visit::kInto;
   });
   return found;
