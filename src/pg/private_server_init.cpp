@@ -85,8 +85,17 @@ std::string read_to_end(int fd) {
   }
 }
 
-[[noreturn]] void throw_init_failure(const std::string& said, const char* program) {
-  Error reason = explain_failed_start(said, fs::path(program));
+[[noreturn]] void throw_init_failure(const fs::path& home, const std::string& said,
+                                     const char* program) {
+  const Error reason = explain_failed_start(said, fs::path(program));
+  if (reason.code() == ErrorCode::kDiskFull) {
+    const std::size_t details = reason.message().find('\n');  // the server's own lines
+    throw Error(ErrorCode::kDiskFull,
+                fmt::format("cannot make the database: the disk of {} is full{}", home.string(),
+                            details == std::string::npos ? "" : reason.message().substr(details)),
+                "a new home takes about 60 MB: free some space on that disk, or choose another "
+                "place with --home");
+  }
   throw Error(reason.code() == ErrorCode::kUnavailable ? ErrorCode::kIo : reason.code(),
               fmt::format("cannot make the database ({}): {}", program, trim(said)),
               reason.code() == ErrorCode::kUnavailable ? std::string() : reason.hint());
@@ -133,8 +142,8 @@ void PrivateServer::make_data(const fs::path& folder) {
       "--auth-host=reject"};
   if (!options_.durable) argv.push_back("--no-sync");
   const RunResult run = run_program(home_.program(argv), std::chrono::minutes(10));
-  if (run.timed_out) throw_init_failure("no end within ten minutes", "initdb");
-  if (!run.status.ok()) throw_init_failure(run.errors, "initdb");
+  if (run.timed_out) throw_init_failure(home_.folder(), "no end within ten minutes", "initdb");
+  if (!run.status.ok()) throw_init_failure(home_.folder(), run.errors, "initdb");
 
   ServerSettings settings{examine_machine(home_.folder()), binaries.major, home_.socket_folder(),
                           options_.durable, options_.settings};
@@ -163,7 +172,7 @@ void PrivateServer::make_database(const fs::path& postgres, const fs::path& fold
   const ExitStatus status = server.wait();
   // It exits with 0 even when the statement failed.
   if (!status.ok() || said.find("ERROR:") != std::string::npos)
-    throw_init_failure(said, "postgres");
+    throw_init_failure(home_.folder(), said, "postgres");
 }
 
 }  // namespace coppice::pg
