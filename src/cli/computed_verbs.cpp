@@ -207,7 +207,7 @@ int run_media_export(Session& session) {
 int run_media_gc(Session& session) {
   const bool dry_run = session.arguments().has("--dry-run");
   if (!dry_run) {
-    session.confirm("remove media that no kept version refers to",
+    session.confirm("remove media and function code that nothing refers to",
                     [&](ResultSink& plan) { session.engine().media_gc(true, plan); });
   }
   PrintingSink sink = session.sink(RowFormat::kTable, false);

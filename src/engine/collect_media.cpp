@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/crash_point.h"
 #include "base/text.h"
+#include "engine/collect_code.h"
 #include "engine/compute.h"
 #include "engine/emit.h"
 #include "engine/media_verbs.h"
@@ -95,10 +96,14 @@ void forget_names(EngineContext& context, const std::vector<std::string>& names)
   }
 }
 
-void list(const std::vector<Candidate>& unused, ResultSink& sink) {
+void list(const std::vector<Candidate>& unused, const std::vector<UnusedCode>& code,
+          ResultSink& sink) {
   RowsOut rows(sink, {{"object", "text"}, {"size_bytes", "bigint"}});
   for (const Candidate& candidate : unused) {
     rows.row({candidate.name.text(), std::to_string(candidate.size_bytes)});
+  }
+  for (const UnusedCode& copy : code) {
+    rows.row({"functions/" + copy.digest, std::to_string(copy.size_bytes)});
   }
   rows.end();
 }
@@ -112,9 +117,11 @@ void collect_media(EngineContext& context, bool dry_run, ResultSink& sink) {
   const std::unordered_set<std::string> marked = marked_names(context);
   std::erase_if(unused,
                 [&](const Candidate& object) { return marked.contains(object.name.text()); });
-  if (dry_run) return list(unused, sink);
+  const std::vector<UnusedCode> code = unused_code(context, before_us);
+  if (dry_run) return list(unused, code, sink);
   std::vector<std::string> removed;
   std::uintmax_t freed_bytes = 0;
+  std::size_t copies = 0;
   Progress progress{"removing unused media", 0, unused.size()};
   for (const Candidate& object : unused) {
     if (context.stop.stop_requested()) break;
@@ -128,8 +135,14 @@ void collect_media(EngineContext& context, bool dry_run, ResultSink& sink) {
   forget_names(context, removed);
   forget_references(context, marked, before_us);
   context.media.sweep_incoming(grace_us);
-  RowsOut rows(sink, {{"objects", "bigint"}, {"size_bytes", "bigint"}});
-  rows.row({std::to_string(removed.size()), std::to_string(freed_bytes)});
+  for (const UnusedCode& copy : code) {
+    if (context.stop.stop_requested()) break;
+    if (!remove_code(context, copy, before_us)) continue;
+    ++copies;
+    freed_bytes += copy.size_bytes;
+  }
+  RowsOut rows(sink, {{"objects", "bigint"}, {"code_copies", "bigint"}, {"size_bytes", "bigint"}});
+  rows.row({std::to_string(removed.size()), std::to_string(copies), std::to_string(freed_bytes)});
   rows.end();
   context.check_stop();
 }

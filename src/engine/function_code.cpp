@@ -131,6 +131,8 @@ void keep_code(const fs::path& home, const FunctionCode& code,
   // Written as a whole, and named by what is in it.
   if (!fs::exists(file)) {
     write_file_atomically(file, code.bytes, code.executable ? 0750 : 0640);
+  } else {
+    fs::last_write_time(folder, fs::file_time_type::clock::now());  // nobody collects it now
   }
   give_to(file, owner);
 }

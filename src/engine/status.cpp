@@ -2,6 +2,7 @@
 
 #include "config/config.h"
 #include "config/version.h"
+#include "engine/function_code.h"
 #include "engine/migrations.h"
 #include "engine/row_counts.h"
 #include "engine/spending_list.h"
@@ -57,6 +58,11 @@ StatusReport make_status(EngineContext& context) {
   report.database_bytes = number(4);
   report.running_operations = number(5);
   report.interrupted_operations = number(6);
+  for (const UserFunction& function : context.user_functions.all()) {
+    if (const auto changed = staleness(function)) {
+      report.stale_functions.emplace_back(function.signature.id, *changed);
+    }
+  }
   const SpentByHome spent = spent_by_home(context);
   report.spent = spent.total.text();
   report.spent_today = spent.today.text();

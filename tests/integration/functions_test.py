@@ -354,6 +354,8 @@ class Code(Functions):
         file.write_text("def shout(t): return t + '?'\n")
         self.assertIn("has changed since", self.listed("shout")["state"])
         self.assertIn("has changed since", self.home.run("doctor"))
+        self.assertEqual(self.home.status()["stale_functions"], ["public.shout(text)"])
+        self.assertRegex(self.home.run("status"), r"(?m)^stale +public\.shout\(text\): .* has changed since")
         self.home.sql("INSERT INTO s VALUES ('y')")
         self.assertEqual(self.shouted(), ["x!", "y!"])
         notice = self.home.attempt("sql", create).stderr
@@ -365,6 +367,7 @@ class Code(Functions):
         self.home.run("recompute", "s", "b")
         self.assertEqual(self.shouted(), ["x?", "y?", "z?"])
         self.assertIsNone(self.listed("shout")["state"])
+        self.assertEqual(self.home.status()["stale_functions"], [])
         # Settings alone make nothing stale.
         self.home.sql(create + " SET workers = 1")
         self.assertIsNone(self.listed("shout")["state"])
