@@ -1,8 +1,8 @@
 // repository_bench: a repository with indexes of many blobs, and how long it takes to open it.
 //
-//   repository_bench make FOLDER BLOBS     encrypted; the blobs are in its indexes only
-//   repository_bench open FOLDER           one JSON object: {"seconds", "peak_bytes", "requests",
-//                                          "indexes", "blobs", "found"}
+//   repository_bench make FOLDER BLOBS BLOBS_IN_INDEX    encrypted; it has no packs
+//   repository_bench open FOLDER      one JSON object: {"seconds", "seconds_to_find", "peak_bytes",
+//                                     "requests", "indexes", "blobs", "found"}
 //
 // Errors   A message and exit code 1.
 #include <fmt/core.h>
@@ -15,6 +15,7 @@
 #include <cstring>
 #include <random>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -26,7 +27,7 @@ namespace coppice::repo {
 namespace {
 
 constexpr std::uint64_t kBlobsInPack = 400;
-constexpr std::uint64_t kBlobsInIndex = kMostIndexEntries;
+constexpr std::uint64_t kLookups = 100'000;
 constexpr std::uint32_t kBlobBytes = 80'000;
 
 const Secret kSecret{Secret::Kind::kKeyFile, "a key file of a benchmark, 32 bytes"};
@@ -55,12 +56,12 @@ Pack pack_of(const Keys& keys, std::uint64_t first, std::uint64_t count) {
   return pack;
 }
 
-void make(const char* folder, std::uint64_t blobs) {
+void make(const char* folder, std::uint64_t blobs, std::uint64_t blobs_in_index) {
   FolderStore store(folder, FolderStore::Missing::kCreate);
   const SystemClock clock;
   const Repository repository = Repository::create(store, kSecret, clock);
-  for (std::uint64_t begin = 0; begin < blobs; begin += kBlobsInIndex) {
-    const std::uint64_t end = std::min(blobs, begin + kBlobsInIndex);
+  for (std::uint64_t begin = 0; begin < blobs; begin += blobs_in_index) {
+    const std::uint64_t end = std::min(blobs, begin + blobs_in_index);
     IndexPart part;
     for (std::uint64_t first = begin; first < end; first += kBlobsInPack) {
       part.add(pack_of(repository.keys(), first, std::min(kBlobsInPack, end - first)));
@@ -82,25 +83,31 @@ void open(const char* folder) {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   const std::uint64_t blobs = repository.blob_count();
   std::uint64_t found = 0;
-  for (std::uint64_t i = 0; i < blobs; i += 97) found += repository.has({digest(i)}) ? 1 : 0;
+  std::vector<BlobId> ids;
+  for (std::uint64_t i = 0; i < kLookups; ++i) ids.push_back({digest(i * blobs / kLookups)});
+  const auto begin_to_find = std::chrono::steady_clock::now();
+  for (const BlobId& id : ids) found += repository.has(id) ? 1 : 0;
+  const std::chrono::duration<double> to_find = std::chrono::steady_clock::now() - begin_to_find;
   found -= repository.has({digest(blobs)}) ? 1 : 0;
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   fmt::print(
-      "{{\"seconds\": {:.3f}, \"peak_bytes\": {}, \"requests\": {}, \"indexes\": {}, "
+      "{{\"seconds\": {:.3f}, \"seconds_to_find\": {:.3f}, \"peak_bytes\": {}, \"requests\": {}, "
+      "\"indexes\": {}, "
       "\"blobs\": {}, \"found\": {}}}\n",
-      seconds.count(), usage.ru_maxrss * 1024L, counting.total(),
+      seconds.count(), to_find.count(), usage.ru_maxrss * 1024L, counting.total(),
       repository.listing().indexes.size(), blobs, found);
 }
 
 int run(int argc, char** argv) {
   const std::string_view verb = argc > 1 ? argv[1] : "";
-  if (verb == "make" && argc == 4) {
-    make(argv[2], std::strtoull(argv[3], nullptr, 10));
+  if (verb == "make" && argc == 5) {
+    make(argv[2], std::strtoull(argv[3], nullptr, 10), std::strtoull(argv[4], nullptr, 10));
   } else if (verb == "open" && argc == 3) {
     open(argv[2]);
   } else {
-    throw Error(ErrorCode::kUsage, "usage: repository_bench make FOLDER BLOBS | open FOLDER");
+    throw Error(ErrorCode::kUsage,
+                "usage: repository_bench make FOLDER BLOBS BLOBS_IN_INDEX | open FOLDER");
   }
   return 0;
 }

@@ -55,12 +55,13 @@ WriterOptions begin_backup(Repository& repository, WriterOptions options) {
 
 ObjectId commit(Repository& repository, BlobWriter& writer, std::string_view manifest) {
   writer.flush();
-  // What a tree of an earlier backup reaches was not given to the writer. While that backup was there
-  // when this one began, it cannot be gone sooner than a waiting time later.
+  // What a tree of an earlier backup reaches was not given to the writer. While that backup was
+  // there when this one began, it cannot be gone sooner than a waiting time later.
   if (!writer.trusts()) {
     or_lost([&] {
-      Walk(repository, [&](const BlobId& id) { writer.relies_on(id); })
-          .manifest_text("the manifest", manifest);
+      Walk(repository, [&](const BlobId& id) {
+        writer.relies_on(id);
+      }).manifest_text("the manifest", manifest);
     });
   }
   while (!writer.knows_marks()) {

@@ -11,6 +11,11 @@ constexpr std::size_t kPackBytes = 32 + 8 + kEpochBytes + kSaltBytes;
 constexpr std::size_t kEntryBytes = 32 + 6 * 4;
 constexpr std::size_t kEntriesPerFrame = 65'536;
 
+constexpr std::size_t kLargePart = 65'536;  // entries
+constexpr std::size_t kMostUnmerged = 32;   // parts
+
+std::uint64_t prefix_of(const BlobId& id) { return read_u64(id.view(), 0); }
+
 bool before(const IndexEntry& one, const IndexEntry& other) { return one.id < other.id; }
 
 // Takes frames off an object.
@@ -149,6 +154,7 @@ IndexPart IndexPart::decode(const Keys& keys, std::string_view object) {
 void Index::add(IndexPart part) {
   part.sort();
   parts_.push_back(std::move(part));
+  if (parts_.size() - merged_ > kMostUnmerged + merged_ / 8) merge();
 }
 
 void Index::take(Index&& from, const std::set<ObjectId>& objects) {
@@ -157,18 +163,60 @@ void Index::take(Index&& from, const std::set<ObjectId>& objects) {
   }
 }
 
-std::optional<BlobPlace> Index::find(
-    const BlobId& id, const std::function<bool(const ObjectId& pack)>& usable) const {
-  for (std::size_t number = 0; number < parts_.size(); ++number) {
-    const IndexPart& part = parts_[number];
-    const auto [first, count] = part.find(id);
-    for (std::size_t i = first; i < first + count; ++i) {
-      const IndexEntry& entry = part.entries()[i];
-      const IndexedPack& pack = part.packs()[entry.pack];
-      if (!usable || usable(pack.id)) return BlobPlace{&pack, &entry, number, i};
+void Index::merge() {
+  const auto sorted = static_cast<std::ptrdiff_t>(keys_.size());
+  for (; merged_ < parts_.size(); ++merged_) {
+    const auto number = static_cast<std::uint32_t>(merged_);
+    const std::vector<IndexEntry>& entries = parts_[merged_].entries();
+    if (entries.size() >= kLargePart) {
+      large_.push_back(number);
+      continue;
+    }
+    for (std::uint32_t i = 0; i < entries.size(); ++i) {
+      keys_.push_back({prefix_of(entries[i].id), number, i});
     }
   }
-  return std::nullopt;
+  std::sort(keys_.begin() + sorted, keys_.end());
+  std::inplace_merge(keys_.begin(), keys_.begin() + sorted, keys_.end());
+}
+
+BlobPlace Index::place(std::size_t part_number, std::size_t entry_number) const {
+  const IndexPart& part = parts_[part_number];
+  const IndexEntry& entry = part.entries()[entry_number];
+  return {&part.packs()[entry.pack], &entry, part_number, entry_number};
+}
+
+void Index::visit(const BlobId& id, const std::function<bool(const BlobPlace&)>& visit) const {
+  const std::uint64_t prefix = prefix_of(id);
+  for (auto key = std::lower_bound(keys_.begin(), keys_.end(), Key{prefix, 0, 0});
+       key != keys_.end() && key->prefix == prefix; ++key) {
+    const BlobPlace found = place(key->part, key->entry);
+    if (found.entry->id == id && !visit(found)) return;
+  }
+  const auto visit_part = [&](std::size_t number) {
+    const auto [first, count] = parts_[number].find(id);
+    for (std::size_t i = first; i < first + count; ++i) {
+      if (!visit(place(number, i))) return false;
+    }
+    return true;
+  };
+  for (const std::uint32_t number : large_) {
+    if (!visit_part(number)) return;
+  }
+  for (std::size_t number = merged_; number < parts_.size(); ++number) {
+    if (!visit_part(number)) return;
+  }
+}
+
+std::optional<BlobPlace> Index::find(
+    const BlobId& id, const std::function<bool(const ObjectId& pack)>& usable) const {
+  std::optional<BlobPlace> found;
+  visit(id, [&](const BlobPlace& place) {
+    if (usable && !usable(place.pack->id)) return true;
+    found = place;
+    return false;
+  });
+  return found;
 }
 
 std::size_t Index::entry_count() const {

@@ -1,8 +1,8 @@
 // Indexes: which blobs a repository has, and where.
 //
 // Model    An index object lists packs and, sorted, their blobs. An Index in memory is several of
-//          them, each searched by itself; what was packed since is added in small ones.
-// Units    56 bytes of memory a blob.
+//          them. Each backup adds one, so there may be thousands: small ones are searched together.
+// Units    56 bytes of memory a blob, and 16 for those of small parts.
 // Threads  Reading is safe from any thread while nobody adds.
 // Errors   kIntegrity, saying what is wrong; the caller names the object.
 // Source   docs/formats/repository.md, "Indexes"
@@ -82,6 +82,10 @@ class Index {
   void add(IndexPart part);
   // Those of another that were read from these objects.
   void take(Index&& from, const std::set<ObjectId>& objects);
+  // Makes searching fast after many were added; add() does it now and then.
+  void merge();
+  // Each place of a blob, until `visit` gives false.
+  void visit(const BlobId& id, const std::function<bool(const BlobPlace&)>& visit) const;
   // One that is in a pack for which `usable` holds, if that is given.
   std::optional<BlobPlace> find(const BlobId& id,
                                 const std::function<bool(const ObjectId& pack)>& usable = {}) const;
@@ -89,7 +93,18 @@ class Index {
   std::size_t entry_count() const;
 
  private:
-  std::deque<IndexPart> parts_;  // stay where they are when others are added
+  // An entry of a small part, by the begin of its id.
+  struct Key {
+    std::uint64_t prefix = 0;
+    std::uint32_t part = 0, entry = 0;
+    auto operator<=>(const Key&) const = default;
+  };
+  BlobPlace place(std::size_t part, std::size_t entry) const;
+
+  std::deque<IndexPart> parts_;       // stay where they are when others are added
+  std::vector<Key> keys_;             // of small parts, sorted
+  std::size_t merged_ = 0;            // so many parts have been looked at for keys_
+  std::vector<std::uint32_t> large_;  // of those, the ones that are not small
 };
 
 }  // namespace coppice::repo

@@ -183,13 +183,12 @@ void PackCheck::check_blobs(const std::string& bytes, const std::vector<Share>& 
 bool PackCheck::is_unknown(const BlobId& id) const { return !index_.find(id).has_value(); }
 
 bool PackCheck::is_lost(const BlobId& id) const {
-  for (std::size_t number = 0; number < index_.parts().size(); ++number) {
-    const auto [first, count] = index_.parts()[number].find(id);
-    for (std::size_t i = first; i < first + count; ++i) {
-      if (!lost_[number][i]) return false;
-    }
-  }
-  return true;
+  bool lost = true;
+  index_.visit(id, [&](const BlobPlace& place) {
+    lost = lost_[place.part][place.entry_index];
+    return lost;
+  });
+  return lost;
 }
 
 }  // namespace coppice::repo

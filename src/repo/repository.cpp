@@ -207,6 +207,7 @@ std::optional<std::vector<Damage>> Repository::read_indexes() {
   }
   const std::unique_lock lock(mutex_->mutex);
   index.take(std::move(index_), wanted);
+  index.merge();
   index_ = std::move(index);
   index_loaded_ = true;
   return damages;
