@@ -55,6 +55,7 @@ void mark(EngineContext& context, const BackgroundCommand& run, const Operation&
 
 void run_in_background(EngineContext& context, BackgroundCommand run) {
   context.in_background = true;
+  context.replaced_job = run.replaces;
   context.working = run.working;
   const auto job = std::make_shared<std::optional<BackgroundCommand>>(std::move(run));
   context.log.on_begin([&context, job](const Operation& operation) {

@@ -66,7 +66,8 @@ struct EngineContext {
   exec::FunctionTable functions;          // the built-in ones and those
   std::set<std::string> functions_noted;  // by this process (engine/function_use.h)
   std::stop_source stop;
-  bool in_background = false;      // this process runs a background job (engine/background.h)
+  bool in_background = false;  // this process runs a background job (engine/background.h)
+  std::optional<std::string> replaced_job;  // whose command it runs anew
   std::function<void()> working;   // told when the job has what it needs to go on after a restart
   bool recomputing = false;        // calls are made again though their results are kept
   Rehearsal* rehearsal = nullptr;  // set while a statement is estimated (engine/rehearsal.h)

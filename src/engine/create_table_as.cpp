@@ -88,6 +88,19 @@ void fill_staged(EngineContext& context, const catalog::TableInfo& table, sql::S
   }
 }
 
+// The table of a background job that was killed before it had kept a row, and is run anew: it is
+// there, as it was made, and waits for its rows.
+catalog::TablePointer begun_before(EngineContext& context, const sql::QualifiedName& name) {
+  if (!context.replaced_job) return nullptr;
+  catalog::TablePointer table = context.catalog.find_table(name);
+  if (table == nullptr || table->version != 0) return nullptr;
+  const pg::Result job = context.main.exec_params(
+      "SELECT 1 FROM coppice.operations WHERE format('%s-%s', tree_id, op_id) = $1 "
+      "AND table_id = $2 AND state = 'interrupted'",
+      {*context.replaced_job, std::to_string(table->table_id)});
+  return job.rows() > 0 ? table : nullptr;
+}
+
 WriteOutcome fill_directly(EngineContext& context, const catalog::TableInfo& table,
                            const sql::Statement& insert, const sql::Statement& statement,
                            const SqlParameters& parameters) {
@@ -103,10 +116,16 @@ WriteOutcome fill_directly(EngineContext& context, const catalog::TableInfo& tab
 void make_and_fill(EngineContext& context, const sql::QualifiedName& name, const TableDraft& draft,
                    const std::string& query, const sql::Statement& statement,
                    const SqlParameters& parameters, ResultSink& sink) {
+  const auto insert_into = [&](const catalog::TableInfo& table) {
+    return parse_generated(fmt::format("INSERT INTO {} {}", table.user_name(), query), statement);
+  };
+  if (const catalog::TablePointer begun = begun_before(context, name)) {
+    sql::Statement insert = insert_into(*begun);
+    return fill_staged(context, *begun, insert, parameters, sink);
+  }
   std::optional<pg::EnclosingTransaction> all(std::in_place, context.main);
   const auto table = create_table_from(context, name, draft, statement.source(), statement.text());
-  sql::Statement insert =
-      parse_generated(fmt::format("INSERT INTO {} {}", table->user_name(), query), statement);
+  sql::Statement insert = insert_into(*table);
   if (insert_needs_staging(context, *table, insert)) {
     all->commit();
     all.reset();
@@ -123,7 +142,8 @@ void create_table_as(EngineContext& context, sql::Statement& statement,
                      const SqlParameters& parameters, ResultSink& sink) {
   auto& create = *as<PgQuery__CreateTableAsStmt>(statement.node());
   const sql::QualifiedName name = sql::relation_name(*create.into->rel);
-  if (create.if_not_exists && context.catalog.find_table(name) != nullptr) {
+  if (create.if_not_exists && context.catalog.find_table(name) != nullptr &&
+      begun_before(context, name) == nullptr) {
     sink.notice(fmt::format("relation \"{}\" already exists, skipping", name.name));
     return sink.done("CREATE TABLE AS", std::nullopt);
   }

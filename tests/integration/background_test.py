@@ -142,6 +142,27 @@ class Background(Jobs):
         self.assertIn(second["id"], first["message"])
         self.assertEqual(second["state"], "published")
 
+    def test_a_table_that_is_made_from_a_query_gets_its_rows_after_all(self):
+        """Killed while the table is there and has no row yet, and when its rows wait to be published."""
+        self.fill_rows()
+        for point in (None, "stage.sources"):
+            with self.subTest(point=point):
+                made = f"{self.table}_{'rows' if point else 'none'}"
+                crash = {"environment": {"COPPICE_CRASH_AT": point}} if point else {}
+                job = self.begin("sql", f"CREATE TABLE {made} AS SELECT id, slow(id) AS twice FROM {self.table}",
+                                 **crash)  # fmt: skip
+                if point:
+                    coppice.wait_until(lambda: self.process_of(job) is None, "it still runs")
+                else:
+                    os.kill(self.process_of(job), signal.SIGKILL)
+                    coppice.wait_until(lambda: self.process_of(job) is None, "it lives on")
+                    self.assertEqual(self.home.value(f"SELECT count(*) FROM {made}"), 0)
+                self.home.run("jobs", "wait", job)
+                self.assertEqual(
+                    self.home.values(f"SELECT count(*), count(*) FILTER (WHERE twice = 2 * id) FROM {made}"),
+                    [[ROWS, ROWS]],
+                )
+
     def test_a_job_that_ends_its_process_again_and_again_is_given_up(self):
         self.fill_rows()
         crash = {"COPPICE_CRASH_AT": "fill.range_computed"}

@@ -186,7 +186,7 @@ class Reuse(Results):
 
 class Failures(Results):
     def test_after_one_failing_cell_the_retry_makes_only_the_missing_calls(self):
-        count = 1000
+        count = 10_000
         self.service.broken = {count - 100}
         self.table()
         failed = self.insert(count)
