@@ -2,9 +2,12 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
+#include "base/text.h"
 #include "engine/quiet_sinks.h"
 #include "engine/run_sql.h"
 #include "engine/schema_text.h"
@@ -31,7 +34,7 @@ constexpr const char* kIndexes =
 
 // PostgreSQL has no function that prints an aggregate.
 constexpr const char* kAggregates =
-    "SELECT format('CREATE AGGREGATE %I.%I(%s) (%s)', n.nspname, p.proname, "
+    "SELECT format('CREATE OR REPLACE AGGREGATE %I.%I(%s) (%s)', n.nspname, p.proname, "
     "CASE WHEN p.pronargs = 0 THEN '*' ELSE pg_get_function_arguments(p.oid) END, "
     "concat_ws(', ', 'SFUNC = ' || a.aggtransfn::regproc, "
     "'STYPE = ' || format_type(a.aggtranstype, NULL), "
@@ -48,7 +51,10 @@ constexpr const char* kAggregates =
     "'MFINALFUNC = ' || nullif(a.aggmfinalfn::oid, 0)::regproc, "
     "'MINITCOND = ' || quote_literal(a.aggminitval), "
     "'PARALLEL = ' || CASE p.proparallel WHEN 's' THEN 'SAFE' WHEN 'r' THEN 'RESTRICTED' "
-    "ELSE 'UNSAFE' END)) "
+    "ELSE 'UNSAFE' END)), "
+    "(SELECT string_agg(u.pronamespace::regnamespace || '.' || quote_ident(u.proname), E'\\n') "
+    "FROM pg_proc u WHERE u.oid IN (a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, "
+    "a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)) "
     "FROM pg_aggregate a JOIN pg_proc p ON p.oid = a.aggfnoid "
     "JOIN pg_namespace n ON n.oid = p.pronamespace "
     "JOIN coppice.schemas s ON s.schema_name = n.nspname "
@@ -87,15 +93,24 @@ json texts(const pg::Result& rows) {
 
 json functions(EngineContext& context, const engine::SchemaModel& schema, json& rights) {
   json list = json::array();
+  std::set<std::string> late;
   for (const engine::FunctionModel& function : schema.functions) {
     if (context.user_functions.find(function.id) != nullptr) continue;  // the catalog has it
+    if (function.after_views) {
+      late.insert(quote_identifier(function.name.schema) + "." +
+                  quote_identifier(function.name.name));
+    }
     list.push_back({{"sql", function.text}, {"after_views", function.after_views}});
     if (function.comment) {
       rights.push_back(engine::comment_text("FUNCTION " + function.reference, function.comment));
     }
   }
-  for (const json& aggregate : texts(context.main.exec(kAggregates))) {
-    list.push_back({{"sql", aggregate}, {"after_views", true}});
+  const pg::Result aggregates = context.main.exec(kAggregates);
+  for (int row = 0; row < aggregates.rows(); ++row) {
+    const std::vector<std::string> used = split(aggregates.text(row, 1), '\n');
+    const bool after_views = std::any_of(used.begin(), used.end(),
+                                         [&](const auto& name) { return late.contains(name); });
+    list.push_back({{"sql", aggregates.text(row, 0)}, {"after_views", after_views}});
   }
   return list;
 }
@@ -113,13 +128,34 @@ void run(EngineContext& context, const std::string& statement) {
   engine::run_script(context, statement, {}, silent);
 }
 
-void make_functions(EngineContext& context, const Tree& home, bool after_views) {
-  home.checked([&] {
-    for (const json& function : home.member("functions")) {
-      if (function.at("after_views").get<bool>() != after_views) continue;
-      run(context, function.at("sql").get<std::string>());
+// Functions and views may read each other: what lacks another one is tried again after it.
+void run_in_any_order(EngineContext& context, std::vector<std::string> statements) {
+  while (!statements.empty()) {
+    std::vector<std::string> left;
+    std::optional<Error> first;
+    for (const std::string& statement : statements) {
+      pg::Savepoint savepoint(context.main, "coppice_restore");
+      try {
+        run(context, statement);
+        savepoint.release();
+      } catch (const Error& error) {
+        if (error.code() == ErrorCode::kUnavailable) throw;
+        savepoint.rollback();
+        context.forget_catalog();
+        if (!first) first = error;
+        left.push_back(statement);
+      }
     }
-  });
+    if (left.size() == statements.size()) throw Error(*first);
+    statements = std::move(left);
+  }
+}
+
+void add_functions(const Tree& home, bool after_views, std::vector<std::string>& statements) {
+  for (const json& function : home.member("functions")) {
+    if (function.at("after_views").get<bool>() != after_views) continue;
+    statements.push_back(function.at("sql").get<std::string>());
+  }
 }
 
 void make_roles(EngineContext& context, const Tree& home, ResultSink& sink) {
@@ -219,13 +255,18 @@ void set_sequences(pg::Connection& connection, const Tree& home) {
 }
 
 void make_early_functions(EngineContext& context, const Tree& home) {
-  make_functions(context, home, false);
+  home.checked([&] {
+    std::vector<std::string> statements;
+    add_functions(home, false, statements);
+    run_in_any_order(context, std::move(statements));
+  });
 }
 
 void make_views(EngineContext& context, const Tree& home, ResultSink& sink) {
   home.checked([&] {
-    for (const json& view : home.member("views")) run(context, view.get<std::string>());
-    make_functions(context, home, true);
+    auto statements = home.member("views").get<std::vector<std::string>>();
+    add_functions(home, true, statements);
+    run_in_any_order(context, std::move(statements));
     make_roles(context, home, sink);
     for (const json& right : home.member("rights")) context.main.exec(right.get<std::string>());
   });
