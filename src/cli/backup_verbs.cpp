@@ -126,6 +126,12 @@ void read_part(const std::string& text, VerifyRequest& request) {
               "write it like: 3/7, the third of seven");
 }
 
+double read_seconds(const std::string& text) {
+  double seconds = 0;
+  if (read_number(text, seconds) && seconds > 0) return seconds;
+  throw Error(ErrorCode::kUsage, fmt::format("\"{}\" is no number of seconds", text));
+}
+
 double read_hours(const std::string& text) {
   double hours = 0;
   if (read_number(text, hours) && hours >= 0) return hours;
@@ -146,6 +152,44 @@ std::pair<std::string, std::string> split_path(const std::string& text) {
   return {text.substr(0, colon), text.substr(colon + 1)};
 }
 
+std::string times_json(const RestoreTimes& times) {
+  return JsonObject()
+      .add_json("start", seconds_json(times.start))
+      .add_json("rows", seconds_json(times.rows))
+      .add_json("indexes", seconds_json(times.indexes))
+      .add_json("first_query", seconds_json(times.first_query))
+      .add_json("media", seconds_json(times.media))
+      .add_json("roots", seconds_json(times.roots))
+      .add_json("total", seconds_json(times.total))
+      .text();
+}
+
+std::string report_json(const DrillReport& report) {
+  std::string assertions;
+  for (const DrillReport::Assertion& assertion : report.assertions) {
+    assertions += assertions.empty() ? "" : ",";
+    assertions += JsonObject()
+                      .add("sql", assertion.sql)
+                      .add("holds", assertion.holds)
+                      .add("what", assertion.what)
+                      .text();
+  }
+  return JsonObject()
+      .add("backup", report.restore.backup)
+      .add("moment", report.restore.moment)
+      .add("root_expected", report.restore.root_expected)
+      .add("root_restored", report.restore.root_restored)
+      .add("root_equal", report.restore.equal)
+      .add_json("differences", list_json(report.restore.differences))
+      .add_json("rto_seconds", times_json(report.restore.times))
+      .add_json("rpo_seconds", seconds_json(report.rpo_seconds))
+      .add("objectives_met", report.missed.empty())
+      .add_json("missed", list_json(report.missed))
+      .add_json("assertions", "[" + assertions + "]")
+      .add("passed", report.passed())
+      .text();
+}
+
 std::string report_json(const RestoreReport& report) {
   return JsonObject()
       .add("backup", report.backup)
@@ -157,6 +201,7 @@ std::string report_json(const RestoreReport& report) {
       .add("rows", report.rows)
       .add("media_objects", report.media_objects)
       .add("bytes", report.bytes)
+      .add_json("phases", times_json(report.times))
       .add_json("seconds", seconds_json(report.seconds))
       .text();
 }
@@ -315,6 +360,41 @@ int run_restore(Session& session) {
       ErrorCode::kIntegrity,
       "what was restored differs from what was backed up: " + join(report.differences, ", "),
       "the home stays closed; look at the repository: coppice backup verify --data");
+}
+
+int run_drill(Session& session) {
+  const Invocation& arguments = session.arguments();
+  DrillRequest request;
+  request.repository = repository(session);
+  request.backup = arguments.value("--backup");
+  request.at = arguments.value("--at");
+  request.assertions = arguments.value("--assertions");
+  request.scratch = arguments.value("--scratch");
+  if (const auto seconds = arguments.value("--rto")) request.rto_seconds = read_seconds(*seconds);
+  if (const auto seconds = arguments.value("--rpo")) request.rpo_seconds = read_seconds(*seconds);
+  ConfigRequest config;
+  config.environment = session.environment();
+  PrintingSink sink = session.sink();
+  const DrillReport report = session.factory().recovery()->drill(config, request, sink);
+  const RestoreTimes& times = report.restore.times;
+  session.say(fmt::format("drill of backup {} of {}: root {}; recovered in {:.1f} s (first query "
+                          "after {:.1f} s); loss window {:.1f} s; {} assertions",
+                          report.restore.backup.substr(0, 12), report.restore.moment,
+                          report.restore.equal ? "equal" : "DIFFERS", times.total,
+                          times.first_query, report.rpo_seconds, report.assertions.size()),
+              report_json(report));
+  if (!report.restore.equal) {
+    throw Error(ErrorCode::kIntegrity,
+                "what the drill restored differs from what was backed up: " +
+                    join(report.restore.differences, ", "),
+                "look at the repository: coppice backup verify --data --rows");
+  }
+  std::vector<std::string> failures = report.missed;
+  for (const DrillReport::Assertion& assertion : report.assertions) {
+    if (!assertion.holds) failures.push_back(assertion.sql + ": " + assertion.what);
+  }
+  if (failures.empty()) return 0;
+  throw Error(ErrorCode::kComputation, "the drill did not pass: " + join(failures, "; "));
 }
 
 }  // namespace coppice::cli

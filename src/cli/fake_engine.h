@@ -31,6 +31,7 @@ struct FakeState {
   RootReport root_report;
   BackupReport backup_report;
   VerifyReport verify_report;
+  DrillReport drill_report;
   RestoreReport restore_report;
   std::vector<Finding> findings;
   std::string media = "bytes";
@@ -237,6 +238,14 @@ class FakeRecovery final : public Recovery {
            int output_fd, ResultSink& sink) override {
     did(fmt::format("backup_cat {} {} {}", place(repository), backup, path), sink);
     write_all(output_fd, state_.media, "standard output");
+  }
+  DrillReport drill(const ConfigRequest&, const DrillRequest& request, ResultSink& sink) override {
+    did(fmt::format("drill {} {} {} {} {} {}", place(request.repository),
+                    request.backup.value_or("-"), request.at.value_or("-"),
+                    request.assertions.value_or("-"), request.rto_seconds.value_or(-1),
+                    request.rpo_seconds.value_or(-1)),
+        sink);
+    return state_.drill_report;
   }
   RestoreReport restore(const ConfigRequest& where, const RestoreRequest& request,
                         ResultSink& sink) override {

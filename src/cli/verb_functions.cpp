@@ -60,6 +60,7 @@ constexpr Entry kFunctions[] = {
     {"backup ls", run_backup_ls},
     {"backup cat", run_backup_cat},
     {"restore", run_restore},
+    {"drill", run_drill},
     {"root", run_root},
     {"stop", run_stop},
     {"version", run_version},

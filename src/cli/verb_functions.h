@@ -56,6 +56,7 @@ int run_backup_prune(Session& session);
 int run_backup_ls(Session& session);
 int run_backup_cat(Session& session);
 int run_restore(Session& session);
+int run_drill(Session& session);
 
 // root_verb.cpp
 int run_root(Session& session);

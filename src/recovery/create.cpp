@@ -183,7 +183,7 @@ class BackupMaker {
     const auto begun = steady_clock::now();
     manifest_.home_id = home_id(context_.main);
     if (!request_.full) {
-      backups_ = known_backups(repository_, sink_);
+      backups_ = read_backups(repository_, repository_.listed_manifests(), sink_);
       parent_ = read_parent(repository_, find_parent(context_.main, manifest_.home_id, backups_));
     }
     media_.emplace(repository_, parent_.media);
@@ -452,7 +452,8 @@ class BackupMaker {
 
 BackupReport create_backup(const Config& config, const BackupRequest& request, ResultSink& sink) {
   const std::unique_ptr<EngineContext> context = engine::open_home(config);
-  const OpenRepository open = open_or_make_repository(request.repository, sink);
+  const OpenRepository open =
+      open_or_make_repository(request.repository, config.home() / "cache" / "repositories", sink);
   for (int attempt = 1;; ++attempt) {
     try {
       return BackupMaker(*context, *open.repository, request, sink).make();

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "backup/runs.h"
@@ -21,6 +22,7 @@ using catalog::ColumnInfo;
 using catalog::TableInfo;
 using engine::EngineContext;
 using nlohmann::json;
+using std::chrono::steady_clock;
 
 constexpr std::uint64_t kRowsOfProgress = 65'536;
 
@@ -32,23 +34,28 @@ class TableLoader {
               ResultSink& sink)
       : context_(context), repository_(repository), home_(home), sink_(sink) {}
 
-  std::uint64_t load(std::int64_t id, const repo::BlobId& tree) {
+  const LoadTimes& times() const { return times_; }
+
+  void load(std::int64_t id, const repo::BlobId& tree) {
     const std::string done = fmt::format("restored t{}", id);
     const catalog::TablePointer table = context_.catalog.table_by_id(id);
     if (table == nullptr) {
       throw Error(ErrorCode::kIntegrity,
                   fmt::format("the backup has rows of table {}, which its catalog lacks", id));
     }
-    if (is_done(done)) return 0;
+    if (is_done(done)) return;
     pg::Transaction transaction(context_.main);
     context_.main.exec("SET LOCAL maintenance_work_mem = '256MB'");
     make_columns(*table);
-    const std::uint64_t rows = load_rows(*table, read_table(repository_, tree));
+    const auto begun = steady_clock::now();
+    load_rows(*table, read_table(repository_, tree));
+    const auto loaded = steady_clock::now();
     make_rest(*table);
+    times_.rows += std::chrono::duration<double>(loaded - begun).count();
+    times_.indexes += std::chrono::duration<double>(steady_clock::now() - loaded).count();
     context_.main.exec_params("INSERT INTO coppice.meta VALUES ($1, 'done')", {done});
     transaction.commit();
     reach_crash_point("restore.table_loaded");
-    return rows;
   }
 
  private:
@@ -74,12 +81,11 @@ class TableLoader {
     }
   }
 
-  std::uint64_t load_rows(const TableInfo& table, const TableRuns& runs) {
+  void load_rows(const TableInfo& table, const TableRuns& runs) {
     const catalog::VersionInfo floor = context_.catalog.version_info(
         table, std::max(table.floor_version, table.view ? table.view->first_version : 0));
     const MergeRequest request{columns_of_[table.table_id], &floor};
     Progress progress{"restoring " + table.user_name(), 0, runs.rows()};
-    std::uint64_t count = 0;
     for (std::size_t run = 0; run < runs.runs.size(); ++run) {
       if (runs.runs[run].kind != RunKind::kRows) continue;
       std::vector<std::string> columns = {"_from", "_row", "_to"};
@@ -96,9 +102,8 @@ class TableLoader {
           sink_.progress(progress);
         }
       });
-      count += copy.finish();
+      copy.finish();
     }
-    return count;
   }
 
   void make_rest(const TableInfo& table) {
@@ -132,20 +137,20 @@ class TableLoader {
   const Tree& home_;
   ResultSink& sink_;
   std::map<std::int64_t, std::vector<std::string>> columns_of_;
+  LoadTimes times_;
 };
 
 }  // namespace
 
-std::uint64_t load_tables(EngineContext& context, const repo::Repository& repository,
-                          const Tree& home, ResultSink& sink) {
+LoadTimes load_tables(EngineContext& context, const repo::Repository& repository, const Tree& home,
+                      ResultSink& sink) {
   TableLoader loader(context, repository, home, sink);
-  std::uint64_t rows = 0;
   home.checked([&] {
     for (const json& item : home.member("tables")) {
-      rows += loader.load(item.at("table_id").get<std::int64_t>(), home.tree(item.at("tree")));
+      loader.load(item.at("table_id").get<std::int64_t>(), home.tree(item.at("tree")));
     }
   });
-  return rows;
+  return loader.times();
 }
 
 }  // namespace coppice::recovery

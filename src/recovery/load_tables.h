@@ -6,9 +6,12 @@
 
 namespace coppice::recovery {
 
-// Each in a transaction of its own; those that are there already are left. Gives the number of row
-// versions.
-std::uint64_t load_tables(engine::EngineContext& context, const repo::Repository& repository,
-                          const Tree& home, ResultSink& sink);
+struct LoadTimes {
+  double rows = 0, indexes = 0;  // seconds
+};
+
+// Each in a transaction of its own; those that are there already are left.
+LoadTimes load_tables(engine::EngineContext& context, const repo::Repository& repository,
+                      const Tree& home, ResultSink& sink);
 
 }  // namespace coppice::recovery

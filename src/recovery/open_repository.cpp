@@ -61,8 +61,9 @@ void refuse_plain(const RepositoryAddress& address) {
 }
 
 OpenRepository opened(std::unique_ptr<ObjectStore> store, repo::Repository repository,
-                      ResultSink& sink) {
-  OpenRepository open{std::move(store), std::make_unique<repo::Repository>(std::move(repository))};
+                      ResultSink& sink, std::unique_ptr<repo::ObjectCache> cache = nullptr) {
+  OpenRepository open{std::move(store), std::move(cache),
+                      std::make_unique<repo::Repository>(std::move(repository))};
   for (const repo::Damage& damage : open.repository->load_index()) {
     sink.notice(fmt::format("{} is damaged, and what only it names cannot be read: {}",
                             damage.object, damage.what));
@@ -70,7 +71,16 @@ OpenRepository opened(std::unique_ptr<ObjectStore> store, repo::Repository repos
   return open;
 }
 
-bool is_made(ObjectStore& store) { return store.stat("coppice-repository").has_value(); }
+// nullopt when there is none.
+std::optional<repo::Repository> open_if_made(ObjectStore& store, const repo::Opener& opener,
+                                             repo::ObjectCache* cache) {
+  try {
+    return repo::Repository::open(store, opener, cache);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kNotFound) throw;
+    return std::nullopt;
+  }
+}
 
 }  // namespace
 
@@ -81,27 +91,34 @@ OpenRepository open_repository(const RepositoryAddress& address, ResultSink& sin
   return opened(std::move(store), std::move(repository), sink);
 }
 
-OpenRepository open_or_make_repository(const RepositoryAddress& address, ResultSink& sink) {
+OpenRepository open_or_make_repository(const RepositoryAddress& address,
+                                       const fs::path& cache_folder, ResultSink& sink) {
   const repo::Opener opener = opener_of(address);
   const fs::path folder = folder_of(address.url);
   std::error_code error;
   const bool there = fs::exists(folder, error);
   if (!there || fs::is_empty(folder, error)) refuse_plain(address);
   auto store = std::make_unique<FolderStore>(folder, FolderStore::Missing::kCreate);
-  if (is_made(*store)) {
-    repo::Repository repository = repo::Repository::open(*store, opener);
-    return opened(std::move(store), std::move(repository), sink);
+  auto cache = std::make_unique<repo::ObjectCache>(cache_folder);
+  std::optional<repo::Repository> repository = open_if_made(*store, opener, cache.get());
+  if (!repository) {
+    repository.emplace(repo::Repository::create(*store, opener, SystemClock()));
+    sink.notice(fmt::format(
+        "made a new repository in {}{}", store->place(),
+        opener ? "; without its key nobody can read it, not even you" : ": it is not encrypted"));
   }
-  repo::Repository repository = repo::Repository::create(*store, opener, SystemClock());
-  sink.notice(fmt::format(
-      "made a new repository in {}{}", store->place(),
-      opener ? "; without its key nobody can read it, not even you" : ": it is not encrypted"));
-  return opened(std::move(store), std::move(repository), sink);
+  return opened(std::move(store), std::move(*repository), sink, std::move(cache));
 }
 
 std::vector<KnownBackup> known_backups(const repo::Repository& repository, ResultSink& sink) {
+  return read_backups(repository, repository.list_manifests(), sink);
+}
+
+std::vector<KnownBackup> read_backups(const repo::Repository& repository,
+                                      const std::vector<repo::ManifestInfo>& manifests,
+                                      ResultSink& sink) {
   std::vector<KnownBackup> backups;
-  for (const repo::ManifestInfo& info : repository.list_manifests()) {
+  for (const repo::ManifestInfo& info : manifests) {
     try {
       backups.push_back({info.id, info.size_bytes,
                          parse_manifest(repository.read_manifest(info.id), info.id.hex())});

@@ -1,6 +1,7 @@
 // Repositories of backups: opened by address and key, and the backups in them.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,19 +10,22 @@
 #include "backup/manifest.h"
 #include "objects/object_store.h"
 #include "recovery/recovery.h"
+#include "repo/object_cache.h"
 #include "repo/repository.h"
 
 namespace coppice::recovery {
 
 struct OpenRepository {
   std::unique_ptr<ObjectStore> store;
+  std::unique_ptr<repo::ObjectCache> cache;  // of what was read before, if there is one
   std::unique_ptr<repo::Repository> repository;
 };
 
 // kNotFound when there is none. Damaged indexes are told.
 OpenRepository open_repository(const RepositoryAddress& address, ResultSink& sink);
-// Makes one where the folder is empty or not there.
-OpenRepository open_or_make_repository(const RepositoryAddress& address, ResultSink& sink);
+// Makes one where the folder is empty or not there. What is read is kept below `cache`.
+OpenRepository open_or_make_repository(const RepositoryAddress& address,
+                                       const std::filesystem::path& cache, ResultSink& sink);
 
 struct KnownBackup {
   repo::ObjectId id;
@@ -30,6 +34,9 @@ struct KnownBackup {
 };
 // By the time of their points. Damaged manifests are told, and left out.
 std::vector<KnownBackup> known_backups(const repo::Repository& repository, ResultSink& sink);
+std::vector<KnownBackup> read_backups(const repo::Repository& repository,
+                                      const std::vector<repo::ManifestInfo>& manifests,
+                                      ResultSink& sink);
 // kNotFound, with what there is; kUsage when several begin with these digits.
 const KnownBackup& backup_named(const std::vector<KnownBackup>& backups, const std::string& id);
 

@@ -6,6 +6,7 @@
 #include "engine/emit.h"
 #include "recovery/browse.h"
 #include "recovery/create.h"
+#include "recovery/drill.h"
 #include "recovery/forget.h"
 #include "recovery/open_repository.h"
 #include "recovery/restore.h"
@@ -93,6 +94,11 @@ class HomeRecovery final : public Recovery {
   void cat(const RepositoryAddress& repository, const std::string& backup, const std::string& path,
            int output_fd, ResultSink& sink) override {
     recovery::write_path(repository, backup, path, output_fd, sink);
+  }
+
+  DrillReport drill(const ConfigRequest& config, const DrillRequest& request,
+                    ResultSink& sink) override {
+    return recovery::run_drill(config, request, sink);
   }
 
   RestoreReport restore(const ConfigRequest& config, const RestoreRequest& request,

@@ -49,6 +49,16 @@ struct RestoreRequest {
   std::optional<std::string> at;      // a time: the newest backup that is not later
   bool dry_run = false;
 };
+// Seconds of a restore.
+struct RestoreTimes {
+  double start = 0;        // until the database was there, and the catalog in it
+  double rows = 0;         // loading rows
+  double indexes = 0;      // making indexes, constraints and views
+  double first_query = 0;  // from the beginning until queries could be answered
+  double media = 0;
+  double roots = 0;  // proving that all is equal
+  double total = 0;
+};
 struct RestoreReport {
   std::string backup;
   std::string moment;  // the point in time that was reached
@@ -56,7 +66,34 @@ struct RestoreReport {
   bool equal = false;                    // the history roots too
   std::vector<std::string> differences;  // "films.film.title"
   std::uint64_t rows = 0, media_objects = 0, bytes = 0;
+  RestoreTimes times;
   double seconds = 0;
+};
+
+// A restore into a scratch home, to know that it works and how long it takes.
+struct DrillRequest {
+  RepositoryAddress repository;
+  std::optional<std::string> backup;  // none: the latest
+  std::optional<std::string> at;
+  std::optional<std::string> assertions;  // SQL: each statement's first column must be true
+  std::optional<std::string> scratch;     // the folder in which the scratch home is made
+  std::optional<double> rto_seconds, rpo_seconds;  // objectives
+};
+struct DrillReport {
+  struct Assertion {
+    std::string sql;
+    bool holds = false;
+    std::string what;  // why not
+  };
+  RestoreReport restore;
+  std::vector<Assertion> assertions;
+  double rpo_seconds = 0;  // from the newest version that was restored until the drill began
+  std::vector<std::string> missed;  // objectives, in words
+  bool passed() const {
+    bool all = restore.equal && missed.empty();
+    for (const Assertion& assertion : assertions) all = all && assertion.holds;
+    return all;
+  }
 };
 
 struct VerifyRequest {
@@ -124,6 +161,8 @@ class Recovery {
   virtual void cat(const RepositoryAddress& repository, const std::string& backup,
                    const std::string& path, int output_fd, ResultSink& sink) = 0;
   // config: of the home that is to be; its folder is empty or not there.
+  virtual DrillReport drill(const ConfigRequest& config, const DrillRequest& request,
+                            ResultSink& sink) = 0;
   virtual RestoreReport restore(const ConfigRequest& config, const RestoreRequest& request,
                                 ResultSink& sink) = 0;
 };

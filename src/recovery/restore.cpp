@@ -92,7 +92,6 @@ class Restorer {
         home_(Tree::read(repository, backup.manifest.tree)) {}
 
   RestoreReport restore(const ConfigRequest& where) {
-    const auto begun = steady_clock::now();
     report_.backup = backup_.id.hex();
     report_.moment = backup_.manifest.moment;
     report_.root_expected = backup_.manifest.root;
@@ -101,16 +100,24 @@ class Restorer {
     engine::make_home(config, sink_);
     const std::unique_ptr<EngineContext> context = engine::open_home(config);
     load_database(*context);
+    report_.times.first_query = seconds();
     load_media(*context);
+    report_.times.media = seconds() - report_.times.first_query;
+    const double before_roots = seconds();
     compare(*context);
+    report_.times.roots = seconds() - before_roots;
     if (report_.equal) finish(*context);
     report_.rows = backup_.manifest.rows;
     report_.bytes = backup_.manifest.bytes_total;
-    report_.seconds = std::chrono::duration<double>(steady_clock::now() - begun).count();
+    report_.times.total = report_.seconds = seconds();
     return report_;
   }
 
  private:
+  double seconds() const {
+    return std::chrono::duration<double>(steady_clock::now() - begun_).count();
+  }
+
   std::string text_of(const json& file) const {
     std::string text;
     read_blobs(repository_, home_.blobs(file.at("blobs")),
@@ -162,7 +169,10 @@ class Restorer {
       }
       make_early_functions(context, home_);
     });
-    report_.rows = load_tables(context, repository_, home_, sink_);
+    report_.times.start = seconds();
+    const LoadTimes loaded = load_tables(context, repository_, home_, sink_);
+    report_.times.rows = loaded.rows;
+    report_.times.indexes = loaded.indexes;
     once(context, "views", [&] { make_views(context, home_, sink_); });
     set_sequences(context.main, home_);
     context.forget_catalog();
@@ -320,6 +330,7 @@ class Restorer {
   const KnownBackup& backup_;
   ResultSink& sink_;
   const Tree home_;
+  const steady_clock::time_point begun_ = steady_clock::now();
   RestoreReport report_;
 };
 
