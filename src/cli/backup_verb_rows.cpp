@@ -25,7 +25,8 @@ constexpr Option kKeyFile = {
 constexpr Option kNoEncryption = {
     .name = "--no-encryption",
     .doc = "The repository is not encrypted: who reads its files reads everything."};
-constexpr Argument kBackup = {.name = "BACKUP", .doc = "Its id, or the first digits of it."};
+constexpr Argument kBackup = {.name = "BACKUP",
+                              .doc = "Its id, the first digits of it, or latest."};
 
 std::vector<Option> with_repository(std::vector<Option> options) {
   std::vector<Option> all = {kRepository, kPasswordFile, kPasswordCommand, kKeyFile, kNoEncryption};
