@@ -144,7 +144,7 @@ class Background(Jobs):
 
     def test_a_table_that_is_made_from_a_query_gets_its_rows_after_all(self):
         """Killed while the table is there and has no row yet, and when its rows wait to be published."""
-        self.fill_rows()
+        self.fill_rows(600)
         for point in (None, "stage.sources"):
             with self.subTest(point=point):
                 made = f"{self.table}_{'rows' if point else 'none'}"
@@ -160,7 +160,7 @@ class Background(Jobs):
                 self.home.run("jobs", "wait", job)
                 self.assertEqual(
                     self.home.values(f"SELECT count(*), count(*) FILTER (WHERE twice = 2 * id) FROM {made}"),
-                    [[ROWS, ROWS]],
+                    [[600, 600]],
                 )
 
     def test_a_job_that_ends_its_process_again_and_again_is_given_up(self):
