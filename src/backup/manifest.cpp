@@ -27,6 +27,7 @@ std::string manifest_text(const Manifest& manifest) {
                         {"server_version", manifest.server_version},
                         {"home", manifest.home},
                         {"home_id", manifest.home_id},
+                        {"sequence", manifest.sequence},
                         {"host", manifest.host},
                         {"tags", manifest.tags},
                         {"root", manifest.root},
@@ -61,6 +62,7 @@ Manifest parse_manifest(std::string_view text, const std::string& name) {
     manifest.server_version = content.at("server_version").get<int>();
     manifest.home = content.at("home").get<std::string>();
     manifest.home_id = content.at("home_id").get<std::string>();
+    manifest.sequence = content.value("sequence", std::uint64_t{0});
     manifest.host = content.at("host").get<std::string>();
     manifest.tags = content.at("tags").get<std::vector<std::string>>();
     manifest.root = content.at("root").get<std::string>();

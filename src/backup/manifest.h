@@ -33,6 +33,7 @@ struct Manifest {
   int catalog_format = 0;
   int server_version = 0;
   std::string home, host, home_id;
+  std::uint64_t sequence = 0;  // greater than that of each backup of this home before it
   std::vector<std::string> tags;
   std::string root, history_root;
   repo::BlobId tree;

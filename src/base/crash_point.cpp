@@ -47,6 +47,7 @@ constexpr Registered kPoints[] = {
     {"restore.step_done", "a restore has finished a step of its own"},
     {"restore.table_loaded", "a restore has loaded a table"},
     {"restore.media_part", "a restore has written a part of the media"},
+    {"restore.proven", "a restore is done, and the home is still closed"},
     {"revert.rows_written", "a revert has written its rows, not published"},
     {"revert.before_commit", "a revert is published but its transaction is open"},
     {"media.object_written", "a media object's temporary file is complete, not renamed"},

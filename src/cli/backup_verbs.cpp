@@ -198,6 +198,7 @@ std::string report_json(const RestoreReport& report) {
       .add("root_restored", report.root_restored)
       .add("equal", report.equal)
       .add_json("differences", list_json(report.differences))
+      .add_json("damaged", list_json(report.damaged))
       .add("rows", report.rows)
       .add("media_objects", report.media_objects)
       .add("bytes", report.bytes)
@@ -355,7 +356,14 @@ int run_restore(Session& session) {
                           report.rows, report.media_objects, report.seconds, report.root_restored,
                           report.equal ? "is equal" : "DIFFERS"),
               report_json(report));
-  if (report.equal) return 0;
+  if (report.equal && report.damaged.empty()) return 0;
+  if (report.equal) {
+    throw Error(ErrorCode::kPartlyDone,
+                fmt::format("the backup lacks {} media objects that could not be read when it was "
+                            "made: {}",
+                            report.damaged.size(), join(report.damaged, "; ")),
+                "all else is there, and the home is open; an earlier backup may have them");
+  }
   throw Error(
       ErrorCode::kIntegrity,
       "what was restored differs from what was backed up: " + join(report.differences, ", "),

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "engine/row_changes.h"
 #include "pg/row_stream.h"
+#include "pg/transaction.h"
 
 namespace coppice::engine {
 namespace {
@@ -85,6 +86,102 @@ std::int64_t first_version(const catalog::TableInfo& table) {
   return std::max(table.floor_version, table.view->first_version);
 }
 
+// Reads the row versions of a table into a sum, or what has become of them since it was made.
+class HistoryReader {
+ public:
+  HistoryReader(EngineContext& context, pg::Connection& reading, const TableContent& content,
+                ResultSink& sink)
+      : context_(context),
+        reading_(reading),
+        content_(content),
+        table_(*content.table),
+        at_(content.version),
+        floor_(version_still_there(context, table_, first_version(table_))),
+        sink_(sink) {}
+
+  LatticeSum read(SumSource source) {
+    const std::string scope = fmt::format(
+        "history {} from {}", join(content_.physical_columns, ","), floor_.version);
+    std::optional<KeptSum> kept;
+    if (source == SumSource::kKept) kept = find_kept_sum(context_, table_, scope);
+    if (kept && kept->version > at_.version) throw ContentMoved();  // another has seen a later one
+    LatticeSum sum = kept ? brought_up(*kept) : of_all();
+    check_floor(context_, table_, table_.floor_version);
+    if (!kept || kept->version < at_.version) keep(scope, sum);
+    return sum;
+  }
+
+ private:
+  static std::string not_after(const catalog::VersionInfo& version, const char* column) {
+    return fmt::format("NOT ({})", published_after(version, column));
+  }
+
+  LatticeSum of_all() {
+    return sum_where(to_at(), fmt::format("{} AND NOT ({})", not_after(at_, "_from"),
+                                          invisible_from(floor_)));
+  }
+
+  // Row versions never change but for _to, which is set once.
+  LatticeSum brought_up(const KeptSum& kept) {
+    LatticeSum sum = kept.sum;
+    if (kept.version == at_.version) return sum;
+    const catalog::VersionInfo since = version_still_there(context_, table_, kept.version);
+    const std::string went =
+        fmt::format("_to <> {} AND {} AND {} AND {}", catalog::kCurrentText,
+                    published_after(since, "_to"), not_after(at_, "_to"), not_after(since, "_from"));
+    pg::Transaction transaction(reading_, pg::TransactionMode::kReadOnly);
+    use_change_indexes(reading_);
+    sum.add(sum_where(to_at(), fmt::format("{} AND {}", published_after(since, "_from"),
+                                           not_after(at_, "_from"))));
+    sum.subtract(sum_where(std::string(catalog::kCurrentText), went));
+    sum.add(sum_where("_to", went));
+    transaction.commit();
+    return sum;
+  }
+
+  std::string to_at() const {
+    return fmt::format("CASE WHEN {} THEN {} ELSE _to END", published_after(at_, "_to"),
+                       catalog::kCurrentText);
+  }
+
+  LatticeSum sum_where(const std::string& to, const std::string& condition) {
+    std::vector<std::string> columns = {"_row", "_from", to};
+    if (table_.view) columns.emplace_back("_parent");
+    columns.insert(columns.end(), content_.physical_columns.begin(),
+                   content_.physical_columns.end());
+    const RowForm form = {.form = "coppice root 1 row version",
+                          .columns = columns.size(),
+                          .whole_rows = true};
+    const std::string query = fmt::format("SELECT {} FROM {} WHERE {}", join(columns, ", "),
+                                          table_.store_table(), condition);
+    std::vector<LatticeSum> sums = sum_rows(reading_, query, form, [&](std::uint64_t rows) {
+      context_.check_stop();
+      count_ += rows;
+      sink_.progress({"reading " + table_.user_name(), count_, 0});
+    });
+    return std::move(sums[0]);
+  }
+
+  void keep(const std::string& scope, const LatticeSum& sum) {
+    pg::Transaction transaction(context_.main);
+    keep_sum(context_, table_, scope, {at_.version, sum});
+    context_.main.exec_cached(
+        "DELETE FROM coppice.root_sums WHERE table_id = $1 AND scope LIKE 'history %' "
+        "AND scope <> $2 AND version <= $3",
+        {std::to_string(table_.table_id), scope, std::to_string(at_.version)});
+    transaction.commit();
+  }
+
+  EngineContext& context_;
+  pg::Connection& reading_;
+  const TableContent& content_;
+  const catalog::TableInfo& table_;
+  const catalog::VersionInfo& at_;
+  const catalog::VersionInfo floor_;
+  ResultSink& sink_;
+  std::uint64_t count_ = 0;
+};
+
 }  // namespace
 
 void read_history(EngineContext& context, HomeContent& content) {
@@ -95,28 +192,8 @@ void read_history(EngineContext& context, HomeContent& content) {
 }
 
 LatticeSum history_sum(EngineContext& context, pg::Connection& reading, const TableContent& content,
-                       ResultSink& sink) {
-  const catalog::TableInfo& table = *content.table;
-  const catalog::VersionInfo floor = context.catalog.version_info(table, first_version(table));
-  std::vector<std::string> columns = {
-      "_row", "_from",
-      fmt::format("CASE WHEN {} THEN {} ELSE _to END", published_after(content.version, "_to"),
-                  catalog::kCurrentText)};
-  if (table.view) columns.push_back("_parent");
-  columns.insert(columns.end(), content.physical_columns.begin(), content.physical_columns.end());
-  const RowForm form = {
-      .form = "coppice root 1 row version", .columns = columns.size(), .whole_rows = true};
-  const std::string query = fmt::format(
-      "SELECT {} FROM {} WHERE NOT ({}) AND NOT ({})", join(columns, ", "), table.store_table(),
-      published_after(content.version, "_from"), invisible_from(floor));
-  std::uint64_t count = 0;
-  std::vector<LatticeSum> sums = sum_rows(reading, query, form, [&](std::uint64_t rows) {
-    context.check_stop();
-    count += rows;
-    sink.progress({"reading " + table.user_name(), count, 0});
-  });
-  check_floor(context, table, table.floor_version);
-  return std::move(sums[0]);
+                       SumSource source, ResultSink& sink) {
+  return HistoryReader(context, reading, content, sink).read(source);
 }
 
 Digest history_root(const HomeContent& content, const Digest& content_root,

@@ -18,11 +18,6 @@ using catalog::ColumnInfo;
 using catalog::TableInfo;
 using catalog::VersionInfo;
 
-struct KeptSum {
-  std::int64_t version = 0;
-  LatticeSum sum;
-};
-
 // One sum of the table: what it is over, and what is known of it.
 struct Scope {
   std::string name;      // docs/formats/root.md
@@ -122,14 +117,7 @@ class SumReader {
   }
 
  private:
-  VersionInfo version(std::int64_t number) {
-    try {
-      return context_.catalog.version_info(table_, number);
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::kNotFound) throw ContentMoved();
-      throw;
-    }
-  }
+  VersionInfo version(std::int64_t number) { return version_still_there(context_, table_, number); }
 
   EngineContext& context_;
   pg::Connection& reading_;
@@ -150,17 +138,11 @@ void keep(EngineContext& context, const TableInfo& table, std::int64_t version,
   for (const Scope& scope : scopes) {
     names.push_back("\"" + scope.name + "\"");
     if (scope.differs && source != SumSource::kAccepted) continue;
-    context.main.exec_cached(
-        "INSERT INTO coppice.root_sums AS s VALUES ($1, $2, $3, $4, $5) "
-        "ON CONFLICT (table_id, scope) DO UPDATE SET version = excluded.version, "
-        "row_count = excluded.row_count, lanes = excluded.lanes "
-        "WHERE s.version < excluded.version OR $6",
-        {id, scope.name, std::to_string(version), std::to_string(scope.sum->count()),
-         "\\x" + to_hex(scope.sum->bytes()), scope.differs ? "t" : "f"});
+    keep_sum(context, table, scope.name, {version, *scope.sum}, scope.differs);
   }
   context.main.exec_cached(
       "DELETE FROM coppice.root_sums WHERE table_id = $1 AND version <= $2 "
-      "AND scope <> ALL ($3::text[])",
+      "AND scope <> ALL ($3::text[]) AND scope NOT LIKE 'history %'",
       {id, std::to_string(version), "{" + join(names, ",") + "}"});
   transaction.commit();
 }
@@ -186,6 +168,39 @@ std::vector<const ColumnInfo*> key_columns(const TableInfo& table) {
     columns.push_back(*column);
   }
   return columns;
+}
+
+VersionInfo version_still_there(EngineContext& context, const TableInfo& table,
+                                std::int64_t version) {
+  try {
+    return context.catalog.version_info(table, version);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kNotFound) throw ContentMoved();
+    throw;
+  }
+}
+
+std::optional<KeptSum> find_kept_sum(EngineContext& context, const TableInfo& table,
+                                     const std::string& scope) {
+  const pg::Result rows = context.main.exec_cached(
+      "SELECT version, row_count, encode(lanes, 'hex') FROM coppice.root_sums "
+      "WHERE table_id = $1 AND scope = $2",
+      {std::to_string(table.table_id), scope});
+  if (rows.rows() == 0) return std::nullopt;
+  auto sum = LatticeSum::from_bytes(rows.integer(0, 1), from_hex(rows.text(0, 2)).value());
+  if (!sum) return std::nullopt;
+  return KeptSum{rows.integer(0, 0), std::move(*sum)};
+}
+
+void keep_sum(EngineContext& context, const TableInfo& table, const std::string& scope,
+              const KeptSum& sum, bool replaces) {
+  context.main.exec_cached(
+      "INSERT INTO coppice.root_sums AS s VALUES ($1, $2, $3, $4, $5) "
+      "ON CONFLICT (table_id, scope) DO UPDATE SET version = excluded.version, "
+      "row_count = excluded.row_count, lanes = excluded.lanes "
+      "WHERE s.version < excluded.version OR $6",
+      {std::to_string(table.table_id), scope, std::to_string(sum.version),
+       std::to_string(sum.sum.count()), "\\x" + to_hex(sum.sum.bytes()), replaces ? "t" : "f"});
 }
 
 void check_floor(EngineContext& context, const TableInfo& table, std::int64_t version) {

@@ -20,8 +20,14 @@ namespace coppice::engine {
 
 class ContentMoved : public Error {
  public:
-  ContentMoved() : Error(ErrorCode::kConflict, "the tables were changed while they were read") {}
+  ContentMoved()
+      : Error(ErrorCode::kConflict, "the tables were changed while they were read",
+              "try again; it goes best while no tables are dropped") {}
 };
+
+// ContentMoved when it is not there any more.
+catalog::VersionInfo version_still_there(EngineContext& context, const catalog::TableInfo& table,
+                                         std::int64_t version);
 
 enum class SumSource {
   kKept,      // brought up
@@ -43,6 +49,17 @@ std::vector<const catalog::ColumnInfo*> key_columns(const catalog::TableInfo& ta
 TableSums sums_of_table(EngineContext& context, pg::Connection& reading,
                         const catalog::TableInfo& table, const catalog::VersionInfo& at,
                         SumSource source, ResultSink& sink);
+
+// A sum that is kept of a table, by what it is over ("c7 by c1", "history c1,c7 from 0").
+struct KeptSum {
+  std::int64_t version = 0;
+  LatticeSum sum;
+};
+std::optional<KeptSum> find_kept_sum(EngineContext& context, const catalog::TableInfo& table,
+                                     const std::string& scope);
+// In place of an older one; of any one when `replaces`.
+void keep_sum(EngineContext& context, const catalog::TableInfo& table, const std::string& scope,
+              const KeptSum& sum, bool replaces = false);
 
 // Throws ContentMoved when the versions from `version` on are not all there any more.
 void check_floor(EngineContext& context, const catalog::TableInfo& table, std::int64_t version);

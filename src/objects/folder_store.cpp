@@ -72,7 +72,8 @@ FolderStore::FolderStore(std::filesystem::path folder, Missing missing)
   root_ = FileDescriptor(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (root_) return;
   if (errno == ENOENT) {
-    throw Error(ErrorCode::kNotFound, "there is no folder " + folder_.string());
+    throw Error(ErrorCode::kNotFound, "there is no folder " + folder_.string(),
+                "look at its name, and whether its disk is mounted");
   }
   throw_errno("open the folder " + folder_.string());
 }
@@ -114,7 +115,7 @@ bool FolderStore::put(const std::string& name, std::string_view bytes) {
       ::openat(root_.get(), path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400));
   if (!file) fail("write", name);
   Unfinished unfinished(root_.get(), path);
-  write_all(file.get(), bytes, fmt::format("write {} in {}", name, folder_.string()));
+  write_all(file.get(), bytes, fmt::format("{} in {}", name, folder_.string()));
   if (::fsync(file.get()) != 0) fail("sync", name);
   if (!move_to_place(path, name)) return false;
   unfinished.moved();

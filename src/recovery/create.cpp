@@ -2,7 +2,6 @@
 #include "recovery/create.h"
 
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <nlohmann/json.hpp>
@@ -17,7 +16,6 @@
 #include "config/settings.h"
 #include "config/version.h"
 #include "engine/open_home.h"
-#include "engine/quiet_sinks.h"
 #include "engine/root.h"
 #include "pg/row_stream.h"
 #include "pg/transaction.h"
@@ -25,6 +23,7 @@
 #include "recovery/files.h"
 #include "recovery/home_schema.h"
 #include "recovery/open_repository.h"
+#include "recovery/pin.h"
 #include "recovery/table_rows.h"
 #include "repo/commit.h"
 
@@ -36,56 +35,6 @@ using nlohmann::json;
 using std::chrono::steady_clock;
 
 constexpr int kAttempts = 5;
-constexpr const char* kPinLifetime = "15 minutes";
-constexpr std::chrono::minutes kPinEvery{1};
-
-std::string host_name() {
-  char name[256] = {};
-  if (::gethostname(name, sizeof name - 1) != 0) return "?";
-  return name;
-}
-
-// Keeps what a backup reads from being pruned for as long as it lives.
-class Pin {
- public:
-  explicit Pin(pg::Connection& connection) : connection_(connection), id_(to_hex(random_bytes(8))) {
-    take();
-  }
-  ~Pin() {
-    try {
-      connection_.exec_params("DELETE FROM coppice.pins WHERE pin_id = $1", {id_});
-    } catch (const Error&) {
-      // It expires.
-    }
-  }
-  Pin(const Pin&) = delete;
-  Pin& operator=(const Pin&) = delete;
-
-  // Trees that have come since, too. Prune raises a floor under the lock that this waits for.
-  void take() {
-    connection_.exec_params(
-        "INSERT INTO coppice.pins SELECT $1, t.tree_id, t.floor_version, $2, "
-        "clock_timestamp() + $3::interval FROM (SELECT * FROM coppice.trees FOR SHARE) t "
-        "ON CONFLICT DO NOTHING",
-        {id_, fmt::format("a backup by {} on {}", engine::current_author(), host_name()),
-         std::string(kPinLifetime)});
-    renewed_ = steady_clock::now();
-  }
-  void renew_if_due() {
-    if (steady_clock::now() - renewed_ < kPinEvery) return;
-    const pg::Result kept = connection_.exec_params(
-        "UPDATE coppice.pins SET expires_at = clock_timestamp() + $2::interval "
-        "WHERE pin_id = $1 AND expires_at > clock_timestamp() RETURNING tree_id",
-        {id_, std::string(kPinLifetime)});
-    if (kept.rows() == 0) throw engine::ContentMoved();  // slept for too long
-    renewed_ = steady_clock::now();
-  }
-
- private:
-  pg::Connection& connection_;
-  const std::string id_;
-  steady_clock::time_point renewed_;
-};
 
 // A name for the home that a restored copy does not share: the two go different ways.
 std::string home_id(pg::Connection& connection) {
@@ -167,14 +116,17 @@ Parent read_parent(const repo::Repository& repository, const KnownBackup* backup
 // One attempt: everything of one point.
 class BackupMaker {
  public:
+  // hold: no table is dropped or altered until it is done.
   BackupMaker(EngineContext& context, repo::Repository& repository, const BackupRequest& request,
-              ResultSink& sink)
+              bool hold, ResultSink& sink)
       : context_(context),
         repository_(repository),
         request_(request),
+        hold_(hold),
         sink_(sink),
         writer_(repository, repo::begin_backup(repository)),
-        pin_(context.main),
+        pin_(context.main,
+             fmt::format("a backup by {} on {}", engine::current_author(), host_name())),
         reading_(context.main.open_another()) {
     canonical_session(reading_);
   }
@@ -182,8 +134,12 @@ class BackupMaker {
   BackupReport make() {
     const auto begun = steady_clock::now();
     manifest_.home_id = home_id(context_.main);
+    backups_ = read_backups(repository_, repository_.listed_manifests(), sink_);
+    for (const KnownBackup& backup : backups_) {
+      if (backup.manifest.home_id != manifest_.home_id) continue;
+      manifest_.sequence = std::max(manifest_.sequence, backup.manifest.sequence + 1);
+    }
     if (!request_.full) {
-      backups_ = read_backups(repository_, repository_.listed_manifests(), sink_);
       parent_ = read_parent(repository_, find_parent(context_.main, manifest_.home_id, backups_));
     }
     media_.emplace(repository_, parent_.media);
@@ -206,6 +162,7 @@ class BackupMaker {
     content_ = engine::read_content(context_, true, [&](const engine::HomeContent& content) {
       home_ = TreeBuilder();
       names_.clear();
+      if (hold_) hold_tables(content);
       const std::string snapshot(context_.main.exec("SELECT pg_export_snapshot()").text(0, 0));
       pg::Transaction transaction(reading_, pg::TransactionMode::kReadOnlySnapshot);
       reading_.exec("SET TRANSACTION SNAPSHOT " + sql::quote_literal(snapshot));
@@ -218,6 +175,18 @@ class BackupMaker {
     for (const engine::TableContent& table : content_.tables) {
       engine::check_floor(context_, *table.table, table.table->floor_version);
     }
+  }
+
+  void hold_tables(const engine::HomeContent& content) {
+    std::vector<std::string> stores;
+    for (const engine::TableContent& table : content.tables) {
+      stores.push_back(table.table->store_table());
+    }
+    held_.reset();
+    if (!holding_) holding_.emplace(context_.main.open_another());
+    held_.emplace(*holding_, pg::TransactionMode::kReadOnly);
+    if (stores.empty()) return;
+    holding_->exec(fmt::format("LOCK TABLE {} IN ACCESS SHARE MODE", join(stores, ", ")));
   }
 
   void read_tables() {
@@ -255,7 +224,7 @@ class BackupMaker {
     std::optional<TableRuns> runs_before;
     if (before != nullptr) runs_before = read_table(repository_, before->tree);
     const catalog::VersionInfo floor =
-        context_.catalog.version_info(table, std::max(table.floor_version, first_version(table)));
+        version_of(table, std::max(table.floor_version, first_version(table)));
     TableRequest request{&content, &floor, runs_before ? &*runs_before : nullptr, {}};
     if (const auto found = media_columns_.find(table.store); found != media_columns_.end()) {
       request.media_columns = found->second;
@@ -271,10 +240,14 @@ class BackupMaker {
         });
     engine::check_floor(context_, table, table.floor_version);
     rows_read_ += read.rows;
-    anew_ = anew_ || (read.anew && before != nullptr);
+    anew_ = anew_ || (read.anew && parent_.tables.contains(table.table_id));
     count(read.runs);
     reach_crash_point("backup.table_read");
     return entry(write_table(read.runs, writer_));
+  }
+
+  catalog::VersionInfo version_of(const catalog::TableInfo& table, std::int64_t version) {
+    return engine::version_still_there(context_, table, version);
   }
 
   static std::int64_t first_version(const catalog::TableInfo& table) {
@@ -288,7 +261,7 @@ class BackupMaker {
     if (found == parent_.tables.end() || point == parent_.points.end()) return nullptr;
     const auto& [version, published_at] = point->second;
     if (version < table.floor_version || version > table.version) return nullptr;
-    if (context_.catalog.version_info(table, version).published_at != published_at) return nullptr;
+    if (version_of(table, version).published_at != published_at) return nullptr;
     return &found->second;
   }
 
@@ -324,14 +297,20 @@ class BackupMaker {
 
   void read_media() {
     if (parent_.backup != nullptr) {
+      // Perhaps they are there again. Where all names are asked for, so are those that are needed.
       for (const std::string& failure : parent_.backup->manifest.damaged) {
+        if (anew_) break;
         for_each_media_name(failure, [&](std::string_view name) { names_.emplace(name); });
       }
       manifest_.media_objects = parent_.backup->manifest.media_objects;
       manifest_.media_bytes = parent_.backup->manifest.media_bytes;
     }
     if (anew_) drop_unused_media();
-    manifest_.damaged = add_media(context_.media, names_, writer_, *media_, sink_);
+    manifest_.damaged = add_media(context_.media, names_, writer_, *media_, sink_, [&] {
+      context_.check_stop();
+      pin_.renew_if_due();
+    });
+    pin_.renew_if_due();
     manifest_.media_objects += media_->added_objects();
     manifest_.media_bytes += media_->added_bytes();
     json list = json::array();
@@ -432,10 +411,13 @@ class BackupMaker {
   EngineContext& context_;
   repo::Repository& repository_;
   const BackupRequest& request_;
+  const bool hold_;
   ResultSink& sink_;
   repo::BlobWriter writer_;
   Pin pin_;
   pg::Connection reading_;
+  std::optional<pg::Connection> holding_;
+  std::optional<pg::Transaction> held_;
   std::vector<KnownBackup> backups_;
   Parent parent_;
   std::optional<MediaMap> media_;
@@ -451,12 +433,14 @@ class BackupMaker {
 }  // namespace
 
 BackupReport create_backup(const Config& config, const BackupRequest& request, ResultSink& sink) {
+  refuse_each_other(request.repository, config.home());
   const std::unique_ptr<EngineContext> context = engine::open_home(config);
   const OpenRepository open =
       open_or_make_repository(request.repository, config.home() / "cache" / "repositories", sink);
   for (int attempt = 1;; ++attempt) {
     try {
-      return BackupMaker(*context, *open.repository, request, sink).make();
+      const bool hold = attempt == kAttempts;
+      return BackupMaker(*context, *open.repository, request, hold, sink).make();
     } catch (const Error& error) {
       if (attempt == kAttempts || !engine::is_moved(error)) throw;
       context->forget_catalog();

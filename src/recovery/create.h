@@ -2,9 +2,9 @@
 //
 // Model    One short transaction fixes the point; rows are read as of it, in transactions of their
 //          own, while writers go on. A pin keeps prune from taking what is still to be read. What
-//          an earlier backup of the home has is named, not read again.
-// Errors   Those of the home and the repository; kConflict when tables are dropped again and again
-//          while they are read.
+//          an earlier backup of the home has is named, not read again. When tables are dropped
+//          again and again while they are read, they are locked against that in the end.
+// Errors   Those of the home and the repository.
 // Source   docs/formats/backup.md
 #pragma once
 

@@ -94,7 +94,8 @@ Taken take(const MediaStore& store, const std::string& name, repo::BlobWriter& w
 }  // namespace
 
 std::vector<std::string> add_media(const MediaStore& store, const std::set<std::string>& names,
-                                   repo::BlobWriter& writer, MediaMap& map, ResultSink& sink) {
+                                   repo::BlobWriter& writer, MediaMap& map, ResultSink& sink,
+                                   const std::function<void()>& on_step) {
   std::vector<std::string> wanted;
   for (const std::string& name : names) {
     if (!map.has(name)) wanted.push_back(name);
@@ -115,6 +116,7 @@ std::vector<std::string> add_media(const MediaStore& store, const std::set<std::
     }
     progress.done += done.size();
     sink.progress(progress);
+    on_step();
   };
   try {
     for (std::size_t at = 0; at < wanted.size(); at += kNamesOfTask) {

@@ -23,7 +23,8 @@ inline constexpr std::size_t kFileBlobBytes = 8 << 20;
 // Puts the objects of these names into the map, unless it has them. Gives those that could not be
 // read, and why: "ab12….jpg: …".
 std::vector<std::string> add_media(const MediaStore& store, const std::set<std::string>& names,
-                                   repo::BlobWriter& writer, MediaMap& map, ResultSink& sink);
+                                   repo::BlobWriter& writer, MediaMap& map, ResultSink& sink,
+                                   const std::function<void()>& on_step);
 
 // "code" of the home's tree: what is below `folder`, if there is one.
 void add_code(const std::filesystem::path& folder, repo::BlobWriter& writer, TreeBuilder& home);

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <tuple>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -71,6 +73,11 @@ OpenRepository opened(std::unique_ptr<ObjectStore> store, repo::Repository repos
   return open;
 }
 
+bool lies_in(const fs::path& inner, const fs::path& outer) {
+  const auto [end, ignored] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
+  return end == outer.end();
+}
+
 // nullopt when there is none.
 std::optional<repo::Repository> open_if_made(ObjectStore& store, const repo::Opener& opener,
                                              repo::ObjectCache* cache) {
@@ -110,6 +117,42 @@ OpenRepository open_or_make_repository(const RepositoryAddress& address,
   return opened(std::move(store), std::move(*repository), sink, std::move(cache));
 }
 
+// A clock may have been wrong, but no backup was made after a later one of the same home.
+void sort_by_time(std::vector<KnownBackup>& backups) {
+  std::sort(backups.begin(), backups.end(), [](const auto& one, const auto& other) {
+    const Manifest &a = one.manifest, &b = other.manifest;
+    return std::tie(a.sequence, a.moment, one.id) > std::tie(b.sequence, b.moment, other.id);
+  });
+  std::map<std::string, std::string> earliest;  // by home
+  std::map<repo::ObjectId, std::string> at;
+  for (const KnownBackup& backup : backups) {
+    const Manifest& manifest = backup.manifest;
+    std::string& time = earliest.emplace(manifest.home_id, manifest.moment).first->second;
+    time = std::min(time, manifest.moment);
+    at[backup.id] = time;
+  }
+  std::sort(backups.begin(), backups.end(), [&](const auto& one, const auto& other) {
+    return std::tie(at[one.id], one.manifest.sequence, one.manifest.moment, one.id) <
+           std::tie(at[other.id], other.manifest.sequence, other.manifest.moment, other.id);
+  });
+}
+
+void refuse_each_other(const RepositoryAddress& address, const fs::path& home) {
+  const fs::path folder = fs::weakly_canonical(folder_of(address.url));
+  const fs::path own = fs::weakly_canonical(fs::absolute(home));
+  if (lies_in(folder, own)) {
+    throw Error(ErrorCode::kRefused,
+                fmt::format("the repository {} lies in the home {}", folder.string(), own.string()),
+                "who loses the home would lose its backups: name a folder outside, best on another "
+                "machine or disk");
+  }
+  if (lies_in(own, folder)) {
+    throw Error(ErrorCode::kRefused,
+                fmt::format("the home {} lies in the repository {}", own.string(), folder.string()),
+                "name another folder with --home");
+  }
+}
+
 std::vector<KnownBackup> known_backups(const repo::Repository& repository, ResultSink& sink) {
   return read_backups(repository, repository.list_manifests(), sink);
 }
@@ -128,16 +171,19 @@ std::vector<KnownBackup> read_backups(const repo::Repository& repository,
                               error.message()));
     }
   }
-  std::stable_sort(backups.begin(), backups.end(), [](const auto& one, const auto& other) {
-    return one.manifest.moment < other.manifest.moment;
-  });
+  sort_by_time(backups);
   return backups;
 }
 
 const KnownBackup& backup_named(const std::vector<KnownBackup>& backups, const std::string& id) {
+  if (id == "latest" && !backups.empty()) return backups.back();
+  if (id.size() < kLeastDigits) {
+    throw Error(ErrorCode::kUsage, fmt::format("\"{}\" is too short for the id of a backup", id),
+                fmt::format("write {} digits or more, as backup list shows them", kLeastDigits));
+  }
   const KnownBackup* found = nullptr;
   for (const KnownBackup& backup : backups) {
-    if (id.size() < kLeastDigits || !backup.id.hex().starts_with(id)) continue;
+    if (!backup.id.hex().starts_with(id)) continue;
     if (found != nullptr) {
       throw Error(ErrorCode::kUsage, fmt::format("several backups begin with {}", id),
                   "write more digits of its id");

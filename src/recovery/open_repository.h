@@ -27,13 +27,18 @@ OpenRepository open_repository(const RepositoryAddress& address, ResultSink& sin
 OpenRepository open_or_make_repository(const RepositoryAddress& address,
                                        const std::filesystem::path& cache, ResultSink& sink);
 
+// Throws kRefused when the repository and the home lie in each other: who loses one loses both.
+void refuse_each_other(const RepositoryAddress& address, const std::filesystem::path& home);
+
 struct KnownBackup {
   repo::ObjectId id;
   std::uint64_t size_bytes = 0;
   Manifest manifest;
 };
-// By the time of their points. Damaged manifests are told, and left out.
+// By the time of their points, and those of one home in the order in which they were made, whatever
+// its clock said. Damaged manifests are told, and left out.
 std::vector<KnownBackup> known_backups(const repo::Repository& repository, ResultSink& sink);
+void sort_by_time(std::vector<KnownBackup>& backups);
 std::vector<KnownBackup> read_backups(const repo::Repository& repository,
                                       const std::vector<repo::ManifestInfo>& manifests,
                                       ResultSink& sink);

@@ -65,6 +65,7 @@ struct RestoreReport {
   std::string root_expected, root_restored;
   bool equal = false;                    // the history roots too
   std::vector<std::string> differences;  // "films.film.title"
+  std::vector<std::string> damaged;      // media objects that the backup lacks
   std::uint64_t rows = 0, media_objects = 0, bytes = 0;
   RestoreTimes times;
   double seconds = 0;

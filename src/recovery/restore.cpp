@@ -43,8 +43,12 @@ using std::chrono::steady_clock;
 class Place {
  public:
   Place(fs::path home, const std::string& backup) : home_(std::move(home)), backup_(backup) {
-    const bool is_new = !fs::exists(home_) || fs::is_empty(home_);
-    if (!is_new) check_interrupted();
+    if (fs::exists(home_) && !fs::is_directory(home_)) {
+      throw Error(ErrorCode::kRefused, fmt::format("{} is no folder", home_.string()),
+                  "name another one with --home");
+    }
+    goes_on_ = !is_new();
+    if (goes_on_) check_interrupted();
     fs::create_directories(home_);
     lock_ = try_lock_file(home_ / "restore.lock");
     if (!lock_) {
@@ -52,8 +56,9 @@ class Place {
                   fmt::format("another restore into {} is under way", home_.string()),
                   "wait for it, or end it");
     }
-    if (is_new) write_file_atomically(engine::restore_marker(home_), backup_ + "\n");
+    if (!goes_on_) write_file_atomically(engine::restore_marker(home_), backup_ + "\n");
   }
+  bool goes_on() const { return goes_on_; }
   void finish() {
     fs::remove(home_ / "restore.lock");
     fs::remove(engine::restore_marker(home_));
@@ -61,6 +66,13 @@ class Place {
   }
 
  private:
+  // A restore that was killed before it wrote its mark has left the lock at most.
+  bool is_new() const {
+    if (!fs::exists(home_)) return true;
+    const fs::directory_iterator files(home_);
+    return std::all_of(begin(files), end(files),
+                       [](const auto& file) { return file.path().filename() == "restore.lock"; });
+  }
   void check_interrupted() const {
     const fs::path marker = engine::restore_marker(home_);
     if (!fs::exists(marker)) {
@@ -81,13 +93,16 @@ class Place {
   const fs::path home_;
   const std::string backup_;
   std::optional<FileDescriptor> lock_;
+  bool goes_on_ = false;
 };
 
 class Restorer {
  public:
-  Restorer(const repo::Repository& repository, const KnownBackup& backup, ResultSink& sink)
+  Restorer(const repo::Repository& repository, const KnownBackup& backup, bool goes_on,
+           ResultSink& sink)
       : repository_(repository),
         backup_(backup),
+        goes_on_(goes_on),
         sink_(sink),
         home_(Tree::read(repository, backup.manifest.tree)) {}
 
@@ -95,11 +110,12 @@ class Restorer {
     report_.backup = backup_.id.hex();
     report_.moment = backup_.manifest.moment;
     report_.root_expected = backup_.manifest.root;
+    report_.damaged = backup_.manifest.damaged;
     write_config(where);
     const Config config = Config::load(where);
     engine::make_home(config, sink_);
     const std::unique_ptr<EngineContext> context = engine::open_home(config);
-    load_database(*context);
+    if (!is_finished(*context)) load_database(*context);
     report_.times.first_query = seconds();
     load_media(*context);
     report_.times.media = seconds() - report_.times.first_query;
@@ -148,6 +164,16 @@ class Restorer {
     context.main.exec_params("INSERT INTO coppice.meta VALUES ($1, 'done')", {key});
     transaction.commit();
     reach_crash_point("restore.step_done");
+  }
+
+  // Interrupted when all was proven, and only the marks of the restore were left.
+  bool is_finished(EngineContext& context) {
+    return goes_on_ && context.main
+                               .exec_params(
+                                   "SELECT FROM coppice.meta WHERE key = 'restored_from' "
+                                   "AND value = $1",
+                                   {backup_.id.hex()})
+                               .rows() > 0;
   }
 
   void load_database(EngineContext& context) {
@@ -324,10 +350,12 @@ class Restorer {
           {key, value});
     }
     transaction.commit();
+    reach_crash_point("restore.proven");
   }
 
   const repo::Repository& repository_;
   const KnownBackup& backup_;
+  const bool goes_on_;  // with one that was interrupted
   ResultSink& sink_;
   const Tree home_;
   const steady_clock::time_point begun_ = steady_clock::now();
@@ -352,8 +380,9 @@ RestoreReport restore_home(const ConfigRequest& where, const RestoreRequest& req
   check_formats(backup);
   ConfigRequest home = where;
   home.home = resolve_home(where.home, where.environment);
+  refuse_each_other(request.repository, *home.home);
   Place place(*home.home, backup.id.hex());
-  RestoreReport report = Restorer(*open.repository, backup, sink).restore(home);
+  RestoreReport report = Restorer(*open.repository, backup, place.goes_on(), sink).restore(home);
   if (report.equal) place.finish();
   return report;
 }

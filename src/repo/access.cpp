@@ -216,7 +216,10 @@ Keys open_access(const Listing& listing,
   throw Error(
       ErrorCode::kRefused,
       fmt::format("the {} opens no access of the repository in {}",
-                  secret.kind == Secret::Kind::kPassphrase ? "passphrase" : "key file", place));
+                  secret.kind == Secret::Kind::kPassphrase ? "passphrase" : "key file", place),
+      fmt::format("give the key that the repository was made with, or one that was added since; if "
+                  "it is the right one, an access is damaged: {}",
+                  fmt::join(listing.keys, ", ")));
 }
 
 std::string add_access(ObjectStore& store, const Keys& keys, const Secret& secret,

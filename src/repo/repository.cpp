@@ -36,7 +36,7 @@ Description read_description(ObjectStore& store) {
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kNotFound) throw;
     throw Error(ErrorCode::kNotFound, fmt::format("there is no repository in {}", store.place()),
-                "make one: coppice backup init");
+                "coppice backup create makes one in a folder that is empty or not there");
   }
   try {
     const json content = json::parse(text);

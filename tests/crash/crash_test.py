@@ -282,6 +282,8 @@ SCENARIOS = {
     "revert.": [Revert],
     "media.": [StagedInsert],
     "results.": [],  # tests/integration/results_test.py kills there, and counts calls
+    "backup.": [],  # tests/integration/restore_test.py
+    "restore.": [],
 }
 
 

@@ -3,14 +3,15 @@
     repository = Repository(self)             # a folder that is not there yet
     repository.back_up(home)                  # {"id": …, "root": …}
     again = repository.restore(self, home)    # a home in another database of home's server
-    Repository.state(again)                   # roots, and the rows of every version
+    state(again)                              # roots, and the rows of every version
 """
 
 import json
 import pathlib
+import unittest
 import uuid
 
-from support.coppice import Failed, Home, psql, scratch_folder, with_database
+from support.coppice import Failed, Home, media_folder, psql, scratch_folder, with_database
 from support.roots import owner_url
 
 PASSPHRASE = "correct horse"
@@ -34,7 +35,8 @@ def home_beside(test, home):
     """A new home, in a database of the server of another one: cheaper than a server of its own."""
     folder = scratch_folder(test)
     other = Home(folder / "home", home.work)
-    other.run("init", "--database", new_database(test, owner_url(home)))
+    other.owner_url = new_database(test, owner_url(home))
+    other.run("init", "--database", other.owner_url)
     return other
 
 
@@ -119,3 +121,32 @@ def state(home):
     if len(rows) != len(lines) or len(lines) != len(versions):
         raise AssertionError("a version gave no answer")
     return {"root": home.run("root").strip(), "history": roots["root"], "rows": rows}
+
+
+TABLES = (
+    "CREATE TABLE film (id int PRIMARY KEY, title text, p image,"
+    " loud text GENERATED ALWAYS AS (upper(title)) STORED);"
+    "CREATE TABLE log (w text); INSERT INTO log VALUES ('a'), ('a');"
+    "CREATE VIEW few AS SELECT id FROM film WHERE id < 5;"
+    "INSERT INTO film (id, title, p) VALUES (1, 'one', '{media}/red.png'),"
+    " (2, 'two', '{media}/gradient.jpg'), (3, 'three', NULL)"
+)
+
+
+class Shared(unittest.TestCase):
+    """Tests that share a server; each has homes in databases of it."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Home.make(cls)
+        cls.media = media_folder(cls)
+
+    def home_with_tables(self):
+        home = home_beside(self, self.server)
+        home.sql(TABLES.format(media=self.media))
+        return home
+
+    def empty_place(self):
+        """(a home that is not there yet, the arguments that say where its database is)"""
+        again = Home(scratch_folder(self) / "home")
+        return again, ("--database", new_database(self, owner_url(self.server)))
