@@ -48,7 +48,8 @@ std::vector<Verb> backup_verbs() {
            "be read: all else is stored.",
        .options = with_repository(
            {{.name = "--tag", .value = "WORD", .doc = "A word to know it by.", .repeated = true},
-            {.name = "--full", .doc = "Read everything, also what earlier backups have."}}),
+            {.name = "--full",
+             .doc = "Read and store everything, also what earlier backups have."}}),
        .examples = {{"coppice backup create --repo /backup/films", ""},
                     {"coppice backup create --repo /backup/films --tag before-migration --json",
                      ""}}},

@@ -113,6 +113,19 @@ Parent read_parent(const repo::Repository& repository, const KnownBackup* backup
   return parent;
 }
 
+// A full backup relies on no pack that was there: so it is whole whatever they have lost, and blobs
+// that earlier backups lack are there again.
+repo::WriterOptions writer_options(repo::Repository& repository, const BackupRequest& request) {
+  repo::WriterOptions options = repo::begin_backup(repository);
+  if (!request.full) return options;
+  repository.with_index([&](const repo::Index& index) {
+    for (const repo::IndexPart& part : index.parts()) {
+      for (const repo::IndexedPack& pack : part.packs()) options.marked.insert(pack.id);
+    }
+  });
+  return options;
+}
+
 // One attempt: everything of one point.
 class BackupMaker {
  public:
@@ -124,7 +137,7 @@ class BackupMaker {
         request_(request),
         hold_(hold),
         sink_(sink),
-        writer_(repository, repo::begin_backup(repository)),
+        writer_(repository, writer_options(repository, request)),
         pin_(context.main,
              fmt::format("a backup by {} on {}", engine::current_author(), host_name())),
         reading_(context.main.open_another()) {
@@ -140,7 +153,7 @@ class BackupMaker {
       manifest_.sequence = std::max(manifest_.sequence, backup.manifest.sequence + 1);
     }
     if (!request_.full) {
-      parent_ = read_parent(repository_, find_parent(context_.main, manifest_.home_id, backups_));
+      take_parent(find_parent(context_.main, manifest_.home_id, backups_));
     }
     media_.emplace(repository_, parent_.media);
     read_point();
@@ -157,6 +170,19 @@ class BackupMaker {
   }
 
  private:
+  void take_parent(const KnownBackup* backup) {
+    try {
+      parent_ = read_parent(repository_, backup);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kIntegrity && error.code() != ErrorCode::kNotFound) throw;
+      throw Error(ErrorCode::kIntegrity,
+                  fmt::format("the backup {}, from which this one would go on, cannot be read: {}",
+                              backup->id.hex().substr(0, 12), error.message()),
+                  "store everything anew: coppice backup create --full; and look at the "
+                  "repository: coppice backup verify --data");
+    }
+  }
+
   // The catalog, the schema and the versions of all trees, in one snapshot.
   void read_point() {
     content_ = engine::read_content(context_, true, [&](const engine::HomeContent& content) {

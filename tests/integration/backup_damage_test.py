@@ -139,6 +139,26 @@ class Damage(Shared):
         again = repository.restore(self, self.server, "--backup", third["id"])
         self.assertEqual(state(again), state(home))
 
+    def test_a_full_backup_is_whole_whatever_was_lost(self):
+        home = self.home_with_tables()
+        repository = Repository(self)
+        first = repository.back_up(home)
+        home.sql("UPDATE film SET title = 'x' WHERE id = 1")
+        for number, pack in enumerate(path for path in repository.objects() if "packs" in path.parts):
+            pack.chmod(0o644)
+            if number == 0:
+                pack.unlink()
+            else:
+                pack.write_bytes(bytes(byte ^ 0x55 for byte in pack.read_bytes()))
+        shutil.rmtree(home.folder / "cache", ignore_errors=True)
+        said = repository.fail(home, "backup", "create", code=6)
+        self.assertIn(first["id"][:12], said)
+        self.assertIn("--full", said)
+        full = repository.back_up(home, "--full")
+        again = repository.restore(self, self.server, "--backup", full["id"])
+        self.assertEqual(state(again), state(home))
+        self.assertEqual(repository.back_up(home)["parent"], full["id"])
+
     def test_a_repository_that_vanishes(self):
         home = self.home_with_tables()
         repository = Repository(self)
