@@ -122,7 +122,10 @@ class RootMaker {
   Digest history(const Digest& content_root) {
     std::vector<LatticeSum> sums;
     for (std::size_t i = 0; i < content_.tables.size(); ++i) {
-      sums.push_back(history_sum(context_, reading_, content_.tables[i], sink_));
+      HistorySum history = history_sum(context_, reading_, content_.tables[i], source(), sink_);
+      if (history.differs)
+        report_.differences.push_back("older versions of " + report_.tables[i].name);
+      sums.push_back(std::move(history.sum));
       report_.tables[i].rows = sums.back().count();
       report_.rows_read += static_cast<std::uint64_t>(sums.back().count());
     }

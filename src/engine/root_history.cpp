@@ -99,16 +99,22 @@ class HistoryReader {
         floor_(version_still_there(context, table_, first_version(table_))),
         sink_(sink) {}
 
-  LatticeSum read(SumSource source) {
-    const std::string scope = fmt::format(
-        "history {} from {}", join(content_.physical_columns, ","), floor_.version);
-    std::optional<KeptSum> kept;
-    if (source == SumSource::kKept) kept = find_kept_sum(context_, table_, scope);
+  HistorySum read(SumSource source) {
+    const std::string scope =
+        fmt::format("history {} from {}", join(content_.physical_columns, ","), floor_.version);
+    const std::optional<KeptSum> kept = find_kept_sum(context_, table_, scope);
     if (kept && kept->version > at_.version) throw ContentMoved();  // another has seen a later one
-    LatticeSum sum = kept ? brought_up(*kept) : of_all();
+    std::optional<LatticeSum> expected;
+    if (kept) expected = brought_up(*kept);
+    const bool from_rows = !kept || source != SumSource::kKept;
+    HistorySum history{from_rows ? of_all() : *expected, false};
+    history.differs = expected && !(*expected == history.sum);
     check_floor(context_, table_, table_.floor_version);
-    if (!kept || kept->version < at_.version) keep(scope, sum);
-    return sum;
+    const bool is_kept = kept && kept->version == at_.version && !history.differs;
+    if (!is_kept && (!history.differs || source == SumSource::kAccepted)) {
+      keep(scope, history.sum, history.differs);
+    }
+    return history;
   }
 
  private:
@@ -117,8 +123,8 @@ class HistoryReader {
   }
 
   LatticeSum of_all() {
-    return sum_where(to_at(), fmt::format("{} AND NOT ({})", not_after(at_, "_from"),
-                                          invisible_from(floor_)));
+    return sum_where(
+        to_at(), fmt::format("{} AND NOT ({})", not_after(at_, "_from"), invisible_from(floor_)));
   }
 
   // Row versions never change but for _to, which is set once.
@@ -126,9 +132,9 @@ class HistoryReader {
     LatticeSum sum = kept.sum;
     if (kept.version == at_.version) return sum;
     const catalog::VersionInfo since = version_still_there(context_, table_, kept.version);
-    const std::string went =
-        fmt::format("_to <> {} AND {} AND {} AND {}", catalog::kCurrentText,
-                    published_after(since, "_to"), not_after(at_, "_to"), not_after(since, "_from"));
+    const std::string went = fmt::format("_to <> {} AND {} AND {} AND {}", catalog::kCurrentText,
+                                         published_after(since, "_to"), not_after(at_, "_to"),
+                                         not_after(since, "_from"));
     pg::Transaction transaction(reading_, pg::TransactionMode::kReadOnly);
     use_change_indexes(reading_);
     sum.add(sum_where(to_at(), fmt::format("{} AND {}", published_after(since, "_from"),
@@ -149,9 +155,8 @@ class HistoryReader {
     if (table_.view) columns.emplace_back("_parent");
     columns.insert(columns.end(), content_.physical_columns.begin(),
                    content_.physical_columns.end());
-    const RowForm form = {.form = "coppice root 1 row version",
-                          .columns = columns.size(),
-                          .whole_rows = true};
+    const RowForm form = {
+        .form = "coppice root 1 row version", .columns = columns.size(), .whole_rows = true};
     const std::string query = fmt::format("SELECT {} FROM {} WHERE {}", join(columns, ", "),
                                           table_.store_table(), condition);
     std::vector<LatticeSum> sums = sum_rows(reading_, query, form, [&](std::uint64_t rows) {
@@ -162,9 +167,9 @@ class HistoryReader {
     return std::move(sums[0]);
   }
 
-  void keep(const std::string& scope, const LatticeSum& sum) {
+  void keep(const std::string& scope, const LatticeSum& sum, bool replaces) {
     pg::Transaction transaction(context_.main);
-    keep_sum(context_, table_, scope, {at_.version, sum});
+    keep_sum(context_, table_, scope, {at_.version, sum}, replaces);
     context_.main.exec_cached(
         "DELETE FROM coppice.root_sums WHERE table_id = $1 AND scope LIKE 'history %' "
         "AND scope <> $2 AND version <= $3",
@@ -191,7 +196,7 @@ void read_history(EngineContext& context, HomeContent& content) {
   }
 }
 
-LatticeSum history_sum(EngineContext& context, pg::Connection& reading, const TableContent& content,
+HistorySum history_sum(EngineContext& context, pg::Connection& reading, const TableContent& content,
                        SumSource source, ResultSink& sink) {
   return HistoryReader(context, reading, content, sink).read(source);
 }

@@ -261,7 +261,33 @@ class Damage(coppice.TestCase):
         store, physical = store_of(self.home, "h", "v")
         behind_the_back(self.home, f"UPDATE {store} SET {physical} = 7 WHERE {physical} = 1")
         self.assertEqual(root(self.home, "--table", "h", "--rows"), content)
-        self.assertNotEqual(root(self.home, "--history"), history)
+        self.assertEqual(root(self.home, "--history"), history)  # of what was kept
+        found = self.home.attempt("root", "--history", "--rows")
+        self.assertEqual(found.returncode, 6, found.stderr)
+        self.assertNotEqual(found.stdout.strip(), history)
+        self.assertIn("older versions of public.h", found.stderr)
+
+    def test_a_kept_history_is_that_of_the_rows(self):
+        home = self.home
+        home.sql("CREATE TABLE k (id int PRIMARY KEY, v int); CREATE TABLE said (word text)")
+        for step in (
+            "INSERT INTO k SELECT g, g FROM generate_series(1, 50) g; INSERT INTO said VALUES ('a')",
+            "UPDATE k SET v = v + 1 WHERE id % 3 = 0; DELETE FROM k WHERE id = 7",
+            "UPDATE k SET v = 0 WHERE id = 3; UPDATE k SET v = 1 WHERE id = 3",
+            "ALTER TABLE k ADD COLUMN w int GENERATED ALWAYS AS (v * 2) STORED",
+            "DELETE FROM said; INSERT INTO said VALUES ('b'), ('c')",
+            "ALTER TABLE k DROP COLUMN w; INSERT INTO k VALUES (99, 9)",
+        ):
+            home.sql(step)
+            kept = root(home, "--history")
+            self.assertEqual(root(home, "--history", "--rows"), kept, step)
+        home.run("revert", "k", "--to", "1", "--yes")
+        kept = root(home, "--history")
+        self.assertEqual(root(home, "--history", "--rows"), kept)
+        home.run("prune", "k", "--keep", "2", "--yes")
+        pruned = root(home, "--history")
+        self.assertNotEqual(pruned, kept)
+        self.assertEqual(root(home, "--history", "--rows"), pruned)
 
 
 class WritersGoOn(coppice.TestCase):
