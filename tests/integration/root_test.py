@@ -268,7 +268,7 @@ class Damage(coppice.TestCase):
         self.assertIn("older versions of public.h", found.stderr)
 
     def test_a_kept_history_is_that_of_the_rows(self):
-        home = self.home
+        home = Home.make(self)
         home.sql("CREATE TABLE k (id int PRIMARY KEY, v int); CREATE TABLE said (word text)")
         for step in (
             "INSERT INTO k SELECT g, g FROM generate_series(1, 50) g; INSERT INTO said VALUES ('a')",
