@@ -95,6 +95,29 @@ class Crashes(Shared):
             repository.report(again, "restore", *where)
         self.assertEqual(state(again), expected)
 
+    def test_what_was_interrupted_is_no_part_of_a_backup(self):
+        home = self.home_with_tables()
+        repository = Repository(self)
+        repository.back_up(home)
+        fill = "ALTER TABLE film ADD COLUMN size bigint GENERATED ALWAYS AS (length(title)) STORED"
+        picture = f"UPDATE film SET p = '{self.media}/alpha.png' WHERE id = 1"
+        for statement, point in ((picture, "stage.all_stored"),
+                                 ("INSERT INTO film (id, title) VALUES (8, 'x')", "direct.written"),
+                                 (fill, "fill.before_publish")):  # fmt: skip
+            killed = home.attempt("sql", statement, environment={"COPPICE_CRASH_AT": point})
+            self.assertEqual(killed.returncode, -signal.SIGKILL)
+        report = repository.back_up(home)
+        again = repository.restore(self, self.server, "--backup", report["id"])
+        self.assertEqual(again.run("root").strip(), report["root"])
+        again.sql(fill + "; INSERT INTO film (id, title) VALUES (8, 'eight')")
+        self.assertEqual(again.values("SELECT id, size FROM film ORDER BY id"),
+                         [[1, 3], [2, 3], [3, 5], [8, 5]])  # fmt: skip
+        # The chain goes on in the restored home.
+        second = repository.back_up(again)
+        self.assertEqual(second["parent"], report["id"])
+        third = repository.restore(self, self.server, "--backup", second["id"])
+        self.assertEqual(state(third), state(again))
+
     def test_another_backup_does_not_go_on_with_it(self):
         home = self.home_with_tables()
         repository = Repository(self)
