@@ -1,0 +1,117 @@
+// The verbs about backups: what they ask for, with which key, and how they end.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include "base/files.h"
+#include "cli/invoke.h"
+
+namespace coppice::cli {
+namespace {
+
+struct BackupVerbs : testing::Test {
+  FakeState state;
+  const Environment password = {{"COPPICE_REPO_PASSWORD", "from the environment"}};
+
+  Outcome run(const std::vector<std::string>& arguments) {
+    return invoke(state, arguments, {}, password);
+  }
+};
+
+TEST_F(BackupVerbs, TheKeyComesFromTheEnvironmentUnlessAnotherIsNamed) {
+  EXPECT_EQ(run({"backup", "list", "--repo", "/r"}).code, 0);
+  EXPECT_EQ(state.calls.back(), "backup_list /r (passphrase from the environment)");
+
+  const ScratchFolder folder("/tmp");
+  const std::string file = (folder.path() / "key").string();
+  write_file_atomically(file, "from a file\n");
+  run({"backup", "list", "--repo", "/r", "--password-file", file});
+  EXPECT_EQ(state.calls.back(), "backup_list /r (passphrase from a file)");
+  run({"backup", "list", "--repo", "/r", "--password-command", "echo 'from a program'"});
+  EXPECT_EQ(state.calls.back(), "backup_list /r (passphrase from a program)");
+  run({"backup", "list", "--repo", "/r", "--key-file", file});
+  EXPECT_EQ(state.calls.back(), "backup_list /r (key file from a file\n)");
+  run({"backup", "list", "--repo", "/r", "--no-encryption"});
+  EXPECT_EQ(state.calls.back(), "backup_list /r (no key, plain)");
+}
+
+TEST_F(BackupVerbs, SecretsAreNotTakenFromWhereOthersReadThem) {
+  const ScratchFolder folder("/tmp");
+  const std::string file = (folder.path() / "key").string();
+  write_file_atomically(file, "from a file\n", 0644);
+  const Outcome outcome = run({"backup", "list", "--repo", "/r", "--password-file", file});
+  EXPECT_EQ(outcome.code, 5) << outcome.errors;
+  EXPECT_TRUE(state.calls.empty());
+  EXPECT_EQ(outcome.errors.find("from a file"), std::string::npos);
+}
+
+TEST_F(BackupVerbs, SeveralKeysAreRefused) {
+  const Outcome outcome =
+      run({"backup", "list", "--repo", "/r", "--password-file", "a", "--key-file", "b"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.errors.find("several keys"), std::string::npos) << outcome.errors;
+}
+
+TEST_F(BackupVerbs, ABackupWithoutSomeObjectsIsPartlyDone) {
+  state.backup_report.id = std::string(64, 'a');
+  state.backup_report.damaged = {"media:x.jpg: cannot be read"};
+  const Outcome outcome = run({"backup", "create", "--repo", "/r", "--tag", "t", "--json"});
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_NE(outcome.errors.find("media:x.jpg"), std::string::npos) << outcome.errors;
+  EXPECT_NE(outcome.output.find(R"("damaged":["media:x.jpg: cannot be read"])"), std::string::npos)
+      << outcome.output;
+  EXPECT_EQ(state.calls.back(), "backup_create /r (passphrase from the environment) [t]");
+}
+
+TEST_F(BackupVerbs, ARestoreThatDiffersSaysWhere) {
+  state.restore_report.backup = std::string(64, 'b');
+  state.restore_report.equal = false;
+  state.restore_report.differences = {"films.film.title"};
+  const Outcome outcome = run({"restore", "--repo", "/r", "--home", "/nonexistent/h"});
+  EXPECT_EQ(outcome.code, 6);
+  EXPECT_NE(outcome.errors.find("films.film.title"), std::string::npos) << outcome.errors;
+  EXPECT_EQ(run({"restore", "--repo", "/r", "--at", "2026-01-01", "--backup", "aaaa"}).code, 2);
+}
+
+TEST_F(BackupVerbs, WhatVerifyFindsIsNamed) {
+  state.verify_report.backups = 2;
+  state.verify_report.findings = {{"packs/ab", "it is damaged"}};
+  state.verify_report.affected = {"x"};
+  const Outcome outcome = run({"backup", "verify", "--repo", "/r", "--part", "2/7"});
+  EXPECT_EQ(outcome.code, 6);
+  EXPECT_NE(outcome.errors.find("packs/ab: it is damaged"), std::string::npos) << outcome.errors;
+  EXPECT_EQ(state.calls.back(), "backup_verify /r (passphrase from the environment) data 1 1/7 -");
+  for (const char* const wrong : {"0/7", "8/7", "7", "a/b", "1/0"}) {
+    EXPECT_EQ(run({"backup", "verify", "--repo", "/r", "--part", wrong}).code, 2) << wrong;
+  }
+  EXPECT_EQ(run({"backup", "verify", "--repo", "/r", "--share", "0%"}).code, 2);
+}
+
+TEST_F(BackupVerbs, ForgettingIsConfirmed) {
+  const Outcome refused = run({"backup", "forget", "--keep-last", "3", "--repo", "/r"});
+  EXPECT_EQ(refused.code, 5);
+  EXPECT_NE(run({"backup", "forget", "--keep-last", "x", "--repo", "/r", "--yes"}).code, 0);
+  const Outcome done = run({"backup", "forget", "--keep-last", "3", "--repo", "/r", "--yes"});
+  EXPECT_EQ(done.code, 0) << done.errors;
+  EXPECT_EQ(state.calls.back(),
+            "backup_forget /r (passphrase from the environment) [] 3 0 0 0 0 0 - []");
+}
+
+TEST_F(BackupVerbs, ADrillFailsLoudly) {
+  state.drill_report.restore.equal = true;
+  EXPECT_EQ(run({"drill", "--repo", "/r", "--rto", "5"}).code, 0);
+  state.drill_report.missed = {"the time to recover of 5.0 s: 9.0 s were measured"};
+  const Outcome late = run({"drill", "--repo", "/r", "--rto", "5", "--json"});
+  EXPECT_EQ(late.code, 1);
+  EXPECT_NE(late.output.find(R"("objectives_met":false)"), std::string::npos) << late.output;
+  state.drill_report.restore.equal = false;
+  EXPECT_EQ(run({"drill", "--repo", "/r"}).code, 6);
+}
+
+TEST_F(BackupVerbs, CatPrintsTheBytes) {
+  const Outcome outcome = run({"backup", "cat", "abcd:media/x.jpg", "--repo", "/r"});
+  EXPECT_EQ(outcome.output, state.media);
+  EXPECT_EQ(run({"backup", "cat", "abcd", "--repo", "/r"}).code, 2);
+}
+
+}  // namespace
+}  // namespace coppice::cli
