@@ -53,15 +53,6 @@ RepositoryAddress repository(Session& session) {
   return address;
 }
 
-std::string list_json(const std::vector<std::string>& texts) {
-  std::string json;
-  for (const std::string& text : texts) {
-    json += json.empty() ? "" : ",";
-    append_json_string(json, text);
-  }
-  return "[" + json + "]";
-}
-
 std::string seconds_json(double seconds) { return fmt::format("{:.3f}", seconds); }
 
 std::string report_json(const BackupReport& report) {
@@ -73,16 +64,15 @@ std::string report_json(const BackupReport& report) {
       .add("media_added", report.media_added)
       .add("bytes_written", report.bytes_written)
       .add("bytes_total", report.bytes_total)
-      .add_json("damaged", list_json(report.damaged))
+      .add_json("damaged", json_strings(report.damaged))
       .add_json("seconds", seconds_json(report.seconds))
       .text();
 }
 
 std::string report_json(const VerifyReport& report) {
-  std::string findings;
+  std::vector<std::string> findings;
   for (const VerifyReport::Finding& finding : report.findings) {
-    findings += findings.empty() ? "" : ",";
-    findings += JsonObject().add("object", finding.object).add("what", finding.what).text();
+    findings.push_back(JsonObject().add("object", finding.object).add("what", finding.what).text());
   }
   return JsonObject()
       .add("intact", report.findings.empty())
@@ -91,8 +81,8 @@ std::string report_json(const VerifyReport& report) {
       .add("blobs_read", report.blobs_read)
       .add("bytes_read", report.bytes_read)
       .add("rows", report.rows)
-      .add_json("affected", list_json(report.affected))
-      .add_json("findings", "[" + findings + "]")
+      .add_json("affected", json_strings(report.affected))
+      .add_json("findings", json_array(findings))
       .add_json("seconds", seconds_json(report.seconds))
       .text();
 }
@@ -165,14 +155,13 @@ std::string times_json(const RestoreTimes& times) {
 }
 
 std::string report_json(const DrillReport& report) {
-  std::string assertions;
+  std::vector<std::string> assertions;
   for (const DrillReport::Assertion& assertion : report.assertions) {
-    assertions += assertions.empty() ? "" : ",";
-    assertions += JsonObject()
-                      .add("sql", assertion.sql)
-                      .add("holds", assertion.holds)
-                      .add("what", assertion.what)
-                      .text();
+    assertions.push_back(JsonObject()
+                             .add("sql", assertion.sql)
+                             .add("holds", assertion.holds)
+                             .add("what", assertion.what)
+                             .text());
   }
   return JsonObject()
       .add("backup", report.restore.backup)
@@ -180,12 +169,12 @@ std::string report_json(const DrillReport& report) {
       .add("root_expected", report.restore.root_expected)
       .add("root_restored", report.restore.root_restored)
       .add("root_equal", report.restore.equal)
-      .add_json("differences", list_json(report.restore.differences))
+      .add_json("differences", json_strings(report.restore.differences))
       .add_json("rto_seconds", times_json(report.restore.times))
       .add_json("rpo_seconds", seconds_json(report.rpo_seconds))
       .add("objectives_met", report.missed.empty())
-      .add_json("missed", list_json(report.missed))
-      .add_json("assertions", "[" + assertions + "]")
+      .add_json("missed", json_strings(report.missed))
+      .add_json("assertions", json_array(assertions))
       .add("passed", report.passed())
       .text();
 }
@@ -197,8 +186,8 @@ std::string report_json(const RestoreReport& report) {
       .add("root_expected", report.root_expected)
       .add("root_restored", report.root_restored)
       .add("equal", report.equal)
-      .add_json("differences", list_json(report.differences))
-      .add_json("damaged", list_json(report.damaged))
+      .add_json("differences", json_strings(report.differences))
+      .add_json("damaged", json_strings(report.damaged))
       .add("rows", report.rows)
       .add("media_objects", report.media_objects)
       .add("bytes", report.bytes)
@@ -216,10 +205,10 @@ int run_backup_create(Session& session) {
   request.full = session.arguments().has("--full");
   PrintingSink sink = session.sink();
   const BackupReport report = session.factory().recovery()->create(session.config(), request, sink);
-  session.say(
-      fmt::format("backup {}: root {}, {} bytes of {} written in {:.1f} s", report.id.substr(0, 12),
-                  report.root, report.bytes_written, report.bytes_total, report.seconds),
-      report_json(report));
+  session.say(fmt::format("backup {}: root {}, {} bytes of {} written in {:.1f} s",
+                          short_backup_id(report.id), report.root, report.bytes_written,
+                          report.bytes_total, report.seconds),
+              report_json(report));
   if (report.damaged.empty()) return 0;
   throw Error(ErrorCode::kPartlyDone,
               fmt::format("the backup lacks {} media objects that could not be read: {}",
@@ -352,7 +341,7 @@ int run_restore(Session& session) {
   const RestoreReport report = session.factory().recovery()->restore(where, request, sink);
   session.say(fmt::format("restored backup {} of {} into {}: {} row versions, {} media objects, "
                           "{:.1f} s; root {} {}",
-                          report.backup.substr(0, 12), report.moment, where.home->string(),
+                          short_backup_id(report.backup), report.moment, where.home->string(),
                           report.rows, report.media_objects, report.seconds, report.root_restored,
                           report.equal ? "is equal" : "DIFFERS"),
               report_json(report));
@@ -387,7 +376,7 @@ int run_drill(Session& session) {
   const RestoreTimes& times = report.restore.times;
   session.say(fmt::format("drill of backup {} of {}: root {}; recovered in {:.1f} s (first query "
                           "after {:.1f} s); loss window {:.1f} s; {} assertions",
-                          report.restore.backup.substr(0, 12), report.restore.moment,
+                          short_backup_id(report.restore.backup), report.restore.moment,
                           report.restore.equal ? "equal" : "DIFFERS", times.total,
                           times.first_query, report.rpo_seconds, report.assertions.size()),
               report_json(report));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/text.h"
+
 namespace coppice::cli {
 namespace {
 
@@ -170,6 +172,16 @@ void JsonObject::key(std::string_view name) {
   json_ += json_.empty() ? '{' : ',';
   append_json_string(json_, name);
   json_ += ':';
+}
+
+std::string json_array(const std::vector<std::string>& jsons) {
+  return "[" + join(jsons, ",") + "]";
+}
+
+std::string json_strings(const std::vector<std::string>& texts) {
+  std::vector<std::string> jsons(texts.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) append_json_string(jsons[i], texts[i]);
+  return json_array(jsons);
 }
 
 JsonObject& JsonObject::add(std::string_view name, std::string_view text) {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace coppice::cli {
 
@@ -26,6 +27,10 @@ JsonType json_type(std::string_view sql_type);
 void append_json_string(std::string& json, std::string_view text);
 void append_json_value(std::string& json, const JsonType& type,
                        const std::optional<std::string_view>& value);
+
+// JSON texts, or texts as JSON strings, in an array.
+std::string json_array(const std::vector<std::string>& jsons);
+std::string json_strings(const std::vector<std::string>& texts);
 
 // Builds one object: JsonObject().add("a", 1).text().
 class JsonObject {

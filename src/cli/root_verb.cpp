@@ -37,27 +37,21 @@ std::string columns_json(const RootReport::Table& table) {
 }
 
 std::string report_json(const RootReport& report) {
-  std::string tables;
+  std::vector<std::string> tables;
   for (const RootReport::Table& table : report.tables) {
-    tables += tables.empty() ? "" : ",";
-    tables += JsonObject()
-                  .add("table", table.name)
-                  .add("root", table.root)
-                  .add("version", table.version)
-                  .add("rows", table.rows)
-                  .add_json("columns", columns_json(table))
-                  .text();
-  }
-  std::string differences;
-  for (const std::string& name : report.differences) {
-    differences += differences.empty() ? "" : ",";
-    append_json_string(differences, name);
+    tables.push_back(JsonObject()
+                         .add("table", table.name)
+                         .add("root", table.root)
+                         .add("version", table.version)
+                         .add("rows", table.rows)
+                         .add_json("columns", columns_json(table))
+                         .text());
   }
   return JsonObject()
       .add("root", report.root)
       .add("rows_read", report.rows_read)
-      .add_json("tables", "[" + tables + "]")
-      .add_json("differences", "[" + differences + "]")
+      .add_json("tables", json_array(tables))
+      .add_json("differences", json_strings(report.differences))
       .text();
 }
 

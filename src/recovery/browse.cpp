@@ -174,8 +174,8 @@ class Browser {
 
   Error not_there(const std::string& path) const {
     return Error(ErrorCode::kNotFound,
-                 fmt::format("the backup {} has no {}", backup_.id.hex().substr(0, 12), path),
-                 "see what it has: coppice backup ls " + backup_.id.hex().substr(0, 12));
+                 fmt::format("the backup {} has no {}", short_backup_id(backup_.id.hex()), path),
+                 "see what it has: coppice backup ls " + short_backup_id(backup_.id.hex()));
   }
 
   const OpenRepository open_;

@@ -177,7 +177,7 @@ class BackupMaker {
       if (error.code() != ErrorCode::kIntegrity && error.code() != ErrorCode::kNotFound) throw;
       throw Error(ErrorCode::kIntegrity,
                   fmt::format("the backup {}, from which this one would go on, cannot be read: {}",
-                              backup->id.hex().substr(0, 12), error.message()),
+                              short_backup_id(backup->id.hex()), error.message()),
                   "store everything anew: coppice backup create --full; and look at the "
                   "repository: coppice backup verify --data");
     }

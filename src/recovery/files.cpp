@@ -4,14 +4,12 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <deque>
-#include <future>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "base/error.h"
 #include "base/files.h"
 #include "base/sha256.h"
+#include "repo/parallel.h"
 
 namespace coppice::recovery {
 namespace {
@@ -20,7 +18,8 @@ namespace fs = std::filesystem;
 using repo::BlobId;
 
 constexpr std::size_t kReadBytes = 256 << 10;
-constexpr std::size_t kNamesOfTask = 16;  // of small objects: a thread each would cost more
+// The caller hears of each step: it has a pin to renew.
+constexpr std::size_t kNamesOfStep = 64;
 
 struct FileBlobs {
   std::vector<BlobId> blobs;
@@ -101,39 +100,22 @@ std::vector<std::string> add_media(const MediaStore& store, const std::set<std::
     if (!map.has(name)) wanted.push_back(name);
   }
   std::vector<std::string> failures;
-  std::deque<std::future<std::vector<Taken>>> tasks;
   Progress progress{"backing up media", 0, wanted.size()};
-  const std::size_t most = std::clamp(std::thread::hardware_concurrency() * 2, 4U, 32U);
-  const auto finish_one = [&] {
-    const std::vector<Taken> done = tasks.front().get();
-    tasks.pop_front();
-    for (const Taken& taken : done) {
-      if (taken.failure.empty()) {
-        map.add(taken.name, taken.object);
+  for (std::size_t at = 0; at < wanted.size(); at += kNamesOfStep) {
+    std::vector<Taken> taken(std::min(wanted.size() - at, kNamesOfStep));
+    repo::for_each_parallel(
+        taken.size(), {}, [](std::size_t) { return kFileBlobBytes; },
+        [&](std::size_t i) { taken[i] = take(store, wanted[at + i], writer); });
+    for (const Taken& one : taken) {
+      if (one.failure.empty()) {
+        map.add(one.name, one.object);
       } else {
-        failures.push_back(taken.failure);
+        failures.push_back(one.failure);
       }
     }
-    progress.done += done.size();
+    progress.done += taken.size();
     sink.progress(progress);
     on_step();
-  };
-  try {
-    for (std::size_t at = 0; at < wanted.size(); at += kNamesOfTask) {
-      if (tasks.size() == most) finish_one();
-      const std::size_t end = std::min(wanted.size(), at + kNamesOfTask);
-      tasks.push_back(std::async(std::launch::async, [&, at, end] {
-        std::vector<Taken> done;
-        for (std::size_t i = at; i < end; ++i) done.push_back(take(store, wanted[i], writer));
-        return done;
-      }));
-    }
-    while (!tasks.empty()) finish_one();
-  } catch (...) {
-    for (auto& task : tasks) {
-      if (task.valid()) task.wait();  // they use what is on this stack
-    }
-    throw;
   }
   return failures;
 }

@@ -22,8 +22,6 @@ using std::chrono::hours;
 using std::chrono::microseconds;
 using std::chrono::sys_time;
 
-constexpr std::size_t kShownDigits = 12;
-
 using Moment = sys_time<microseconds>;
 
 // The hour, day, … that a backup is of, as a word.
@@ -93,7 +91,7 @@ void show(const std::vector<Fate>& fates, bool dry_run, ResultSink& sink) {
                               {"fate", "text"},
                               {"why", "text"}});
   for (const Fate& fate : fates) {
-    rows.row({fate.backup->id.hex().substr(0, kShownDigits), fate.backup->manifest.moment,
+    rows.row({short_backup_id(fate.backup->id.hex()), fate.backup->manifest.moment,
               join(fate.backup->manifest.tags, ","),
               fate.kept ? "kept" : (dry_run ? "would go" : "forgotten"), join(fate.why, ", ")});
   }

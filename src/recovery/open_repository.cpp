@@ -167,7 +167,7 @@ std::vector<KnownBackup> read_backups(const repo::Repository& repository,
                          parse_manifest(repository.read_manifest(info.id), info.id.hex())});
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kIntegrity && error.code() != ErrorCode::kNotFound) throw;
-      sink.notice(fmt::format("the backup {} cannot be read: {}", info.id.hex().substr(0, 12),
+      sink.notice(fmt::format("the backup {} cannot be read: {}", short_backup_id(info.id.hex()),
                               error.message()));
     }
   }
@@ -193,7 +193,7 @@ const KnownBackup& backup_named(const std::vector<KnownBackup>& backups, const s
   if (found != nullptr) return *found;
   throw Error(ErrorCode::kNotFound, fmt::format("there is no backup {}", id),
               backups.empty() ? "the repository has no backups"
-                              : "the latest is " + backups.back().id.hex().substr(0, 12));
+                              : "the latest is " + short_backup_id(backups.back().id.hex()));
 }
 
 std::string utc_text(std::int64_t time_us) {

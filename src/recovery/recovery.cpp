@@ -17,8 +17,6 @@ namespace {
 
 using recovery::KnownBackup;
 
-constexpr std::size_t kShownDigits = 12;
-
 class HomeRecovery final : public Recovery {
  public:
   BackupReport create(const Config& config, const BackupRequest& request,
@@ -40,8 +38,8 @@ class HomeRecovery final : public Recovery {
                                 {"root", "text"}});
     for (const KnownBackup& backup : recovery::known_backups(*open.repository, sink)) {
       const Manifest& manifest = backup.manifest;
-      rows.row({backup.id.hex().substr(0, kShownDigits), manifest.moment, manifest.host,
-                manifest.home, join(manifest.tags, ","), std::to_string(manifest.rows),
+      rows.row({short_backup_id(backup.id.hex()), manifest.moment, manifest.host, manifest.home,
+                join(manifest.tags, ","), std::to_string(manifest.rows),
                 std::to_string(manifest.media_objects), std::to_string(manifest.bytes_total),
                 std::to_string(manifest.bytes_written), manifest.root});
     }

@@ -18,6 +18,9 @@
 
 namespace coppice {
 
+// As many digits of a backup's id as people are shown, and may write.
+inline std::string short_backup_id(const std::string& id) { return id.substr(0, 12); }
+
 struct RepositoryAddress {
   enum class Key { kNone, kPassphrase, kKeyFile };
   std::string url;  // a folder, or file:///a/folder

@@ -4,10 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <deque>
-#include <future>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "backup/media_map.h"
 #include "backup/tree.h"
@@ -29,6 +26,7 @@
 #include "recovery/home_schema.h"
 #include "recovery/load_tables.h"
 #include "recovery/open_repository.h"
+#include "repo/parallel.h"
 #include "workers/process_pool.h"
 
 namespace coppice::recovery {
@@ -83,11 +81,11 @@ class Place {
     }
     const std::string under_way(trim(read_file(marker)));
     if (under_way == backup_) return;
-    throw Error(
-        ErrorCode::kRefused,
-        fmt::format("in {} a restore of the backup {} was interrupted", home_.string(),
-                    under_way.substr(0, 12)),
-        fmt::format("go on with it: --backup {}; or remove the folder", under_way.substr(0, 12)));
+    throw Error(ErrorCode::kRefused,
+                fmt::format("in {} a restore of the backup {} was interrupted", home_.string(),
+                            short_backup_id(under_way)),
+                fmt::format("go on with it: --backup {}; or remove the folder",
+                            short_backup_id(under_way)));
   }
 
   const fs::path home_;
@@ -252,36 +250,24 @@ class Restorer {
 
   void load_objects(EngineContext& context, const MediaObjects& objects) {
     std::vector<MediaName> names;
-    std::deque<std::future<void>> tasks;
-    const std::size_t most = std::clamp(std::thread::hardware_concurrency() * 2, 4U, 16U);
-    const auto finish_one = [&] {
-      std::future<void> task = std::move(tasks.front());
-      tasks.pop_front();
-      task.get();
-    };
-    try {
-      for (const auto& entry : objects) {
-        const std::optional<MediaName> name = MediaName::parse("media:" + entry.first);
-        if (!name) {
-          throw Error(ErrorCode::kIntegrity,
-                      fmt::format("the backup has an object of the name {}", entry.first));
-        }
-        names.push_back(*name);
-        ++report_.media_objects;
-        if (context.media.contains(*name) &&
-            context.media.size_of(*name) == entry.second.size_bytes) {
-          continue;
-        }
-        if (tasks.size() == most) finish_one();
-        tasks.push_back(std::async(std::launch::async, [&, name = *name, &object = entry.second] {
-          load_object(context.media, name, object);
-        }));
+    std::vector<const MediaObject*> wanted;
+    for (const auto& [text, object] : objects) {
+      const std::optional<MediaName> name = MediaName::parse("media:" + text);
+      if (!name) {
+        throw Error(ErrorCode::kIntegrity,
+                    fmt::format("the backup has an object of the name {}", text));
       }
-      while (!tasks.empty()) finish_one();
-    } catch (...) {
-      for (auto& task : tasks) task.wait();  // they use what is on this stack
-      throw;
+      names.push_back(*name);
+      wanted.push_back(&object);
     }
+    report_.media_objects += names.size();
+    repo::for_each_parallel(
+        names.size(), {}, [](std::size_t) { return kFileBlobBytes; },
+        [&](std::size_t i) {
+          const bool there = context.media.contains(names[i]) &&
+                             context.media.size_of(names[i]) == wanted[i]->size_bytes;
+          if (!there) load_object(context.media, names[i], *wanted[i]);
+        });
     context.media.make_durable(names);
   }
 

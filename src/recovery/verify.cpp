@@ -19,10 +19,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kShownDigits = 12;
-
-std::string short_id(const repo::ObjectId& id) { return id.hex().substr(0, kShownDigits); }
-
 class Verifier {
  public:
   Verifier(const VerifyRequest& request, ResultSink& sink)
@@ -78,7 +74,8 @@ class Verifier {
       });
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kIntegrity && error.code() != ErrorCode::kNotFound) throw;
-      found(backup, fmt::format("the backup {}", short_id(backup.id)), error.message());
+      found(backup, fmt::format("the backup {}", short_backup_id(backup.id.hex())),
+            error.message());
     }
   }
 
@@ -94,7 +91,8 @@ class Verifier {
       compare(backup, name, read_table(*open_.repository, tree), roots);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kIntegrity && error.code() != ErrorCode::kNotFound) throw;
-      found(backup, fmt::format("{} of the backup {}", name, short_id(backup.id)), error.message());
+      found(backup, fmt::format("{} of the backup {}", name, short_backup_id(backup.id.hex())),
+            error.message());
     }
   }
 
@@ -118,7 +116,7 @@ class Verifier {
     constexpr const char* kWhat =
         "the rows are not those that its root was made of: somebody changed the store behind "
         "Coppice's back before this backup";
-    const std::string where = fmt::format(" of the backup {}", short_id(backup.id));
+    const std::string where = fmt::format(" of the backup {}", short_backup_id(backup.id.hex()));
     if (request.key.empty()) {
       if (to_hex(sums[0].digest()) != roots.at("rows_sum").get<std::string>()) {
         found(backup, name + where, kWhat);
