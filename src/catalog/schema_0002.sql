@@ -490,3 +490,53 @@ CREATE TABLE coppice.pins (
   expires_at timestamptz NOT NULL, -- its holder puts it off again and again
   PRIMARY KEY (pin_id, tree_id)
 );
+
+-- Drills of backups: restores into a scratch home, proven and measured. Times are the client's. The
+-- report is kept in the repository, too: docs/formats/drill_report.md.
+CREATE TABLE coppice.drills (
+  drill_id    text PRIMARY KEY,     -- 64 digits: the report's name in the repository
+  began_at    timestamptz NOT NULL,
+  ended_at    timestamptz NOT NULL,
+  repository  text NOT NULL,        -- its id, 32 digits
+  backup_id   text NOT NULL,        -- 64 digits
+  passed      boolean NOT NULL,
+  rto_seconds float8,               -- of the whole restore; NULL: it did not end
+  rpo_seconds float8,               -- the loss window; NULL: not known
+  report      text NOT NULL         -- signed, JSON
+);
+CREATE INDEX ON coppice.drills (began_at);
+
+-- Backups that were made of this home by itself, wherever they lie; `status` goes by them. They are
+-- in no backup, as all that follows: they are about this home, not about what is in it.
+CREATE TABLE coppice.backups (
+  backup_id     text PRIMARY KEY,     -- 64 digits
+  moment        timestamptz NOT NULL, -- its point
+  ended_at      timestamptz NOT NULL,
+  repository    text NOT NULL,        -- its address, without secrets
+  root          text NOT NULL,
+  seconds       float8 NOT NULL,
+  bytes_written bigint NOT NULL,
+  damaged       bigint NOT NULL       -- media objects that could not be read
+);
+CREATE INDEX ON coppice.backups (ended_at);
+
+-- Tasks of the schedule (config.toml), and since when they have had their calendar: times before
+-- that are not made up for.
+CREATE TABLE coppice.scheduled_tasks (
+  task     text PRIMARY KEY,          -- 'backup', 'forget', 'prune', 'verify', 'drill'
+  calendar text NOT NULL,             -- 'daily 02:30'
+  since    timestamptz NOT NULL
+);
+
+-- What became of each run of a task.
+CREATE TABLE coppice.scheduled_runs (
+  run_id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  task     text NOT NULL,
+  began_at timestamptz NOT NULL,
+  ended_at timestamptz,               -- NULL: it runs, or died
+  outcome  text NOT NULL DEFAULT 'running'
+    CHECK (outcome IN ('running', 'done', 'partly', 'failed', 'interrupted')),
+  error    text,                      -- of 'partly' and 'failed'
+  part     integer                    -- verify: which part of the data was read, from 0
+);
+CREATE INDEX ON coppice.scheduled_runs (task, run_id);

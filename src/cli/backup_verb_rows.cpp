@@ -28,13 +28,13 @@ constexpr Option kNoEncryption = {
 constexpr Argument kBackup = {.name = "BACKUP",
                               .doc = "Its id, the first digits of it, or latest."};
 
+}  // namespace
+
 std::vector<Option> with_repository(std::vector<Option> options) {
   std::vector<Option> all = {kRepository, kPasswordFile, kPasswordCommand, kKeyFile, kNoEncryption};
   options.insert(options.end(), all.begin(), all.end());
   return options;
 }
-
-}  // namespace
 
 std::vector<Verb> backup_verbs() {
   return {
@@ -148,31 +148,6 @@ std::vector<Verb> backup_verbs() {
                     {"coppice restore --repo /backup/films --at '2026-11-22 10:00+00' --home /tmp/"
                      "films",
                      "as it was then"}}},
-      {.name = "drill",
-       .group = kBackups,
-       .summary = "Restore into a scratch home, prove it, measure it, and remove it",
-       .details =
-           "Uses the repository and its key alone. Each statement of the assertions must give rows "
-           "whose first column is true. Exit code 6 when what was restored differs, 1 when an "
-           "assertion does not hold or an objective is missed.",
-       .options = with_repository(
-           {{.name = "--backup", .value = "BACKUP", .doc = "Its id; without it the latest."},
-            {.name = "--at",
-             .value = "TIME",
-             .doc = "The newest backup that is not later than TIME."},
-            {.name = "--assertions",
-             .value = "FILE",
-             .doc = "SQL that must be true of the restored home.",
-             .offer = Offer::kFile},
-            {.name = "--rto", .value = "SECONDS", .doc = "How long a recovery may take."},
-            {.name = "--rpo", .value = "SECONDS", .doc = "How old the newest version may be."},
-            {.name = "--scratch",
-             .value = "FOLDER",
-             .doc = "Where the scratch home is made and removed; else the folder for temporary "
-                    "files.",
-             .offer = Offer::kFolder}}),
-       .examples = {{"coppice drill --repo /backup/films", ""},
-                    {"coppice drill --repo /backup/films --assertions checks.sql --rto 600", ""}}},
   };
 }
 

@@ -3,89 +3,14 @@
 #include <charconv>
 
 #include "base/error.h"
-#include "base/files.h"
 #include "base/text.h"
 #include "cli/json_text.h"
+#include "cli/recovery_json.h"
+#include "cli/repository_words.h"
 #include "cli/verb_functions.h"
-#include "config/secret.h"
 
 namespace coppice::cli {
 namespace {
-
-// The key that was given in the words of the command, else the one that the settings name.
-void find_key(Session& session, RepositoryAddress& address) {
-  const Invocation& arguments = session.arguments();
-  using Key = RepositoryAddress::Key;
-  Secrets secrets(session.environment());
-  if (const auto file = arguments.value("--key-file")) {
-    address.key = Key::kKeyFile;
-    address.secret = read_file(*file);
-    return;
-  }
-  std::string reference = session.config().text("backup.password");
-  if (const auto file = arguments.value("--password-file")) {
-    reference = "file:" + std::filesystem::absolute(*file).string();
-  } else if (const auto command = arguments.value("--password-command")) {
-    reference = "cmd:" + *command;
-  } else if (address.no_encryption || !secrets.is_there(reference)) {
-    return;
-  }
-  address.key = Key::kPassphrase;
-  address.secret = secrets.resolve(reference);
-  if (!address.secret.empty()) return;
-  throw Error(ErrorCode::kUsage, "the passphrase of the repository is empty",
-              "an empty passphrase protects nothing; --no-encryption says so aloud");
-}
-
-RepositoryAddress repository(Session& session) {
-  const Invocation& arguments = session.arguments();
-  RepositoryAddress address;
-  address.url = arguments.value("--repo").value_or(session.config().text("backup.repository"));
-  address.no_encryption = arguments.has("--no-encryption");
-  const int keys = static_cast<int>(arguments.has("--key-file")) +
-                   static_cast<int>(arguments.has("--password-file")) +
-                   static_cast<int>(arguments.has("--password-command"));
-  if (keys > 1) {
-    throw Error(ErrorCode::kUsage, "several keys were given",
-                "give one of --password-file, --password-command and --key-file");
-  }
-  find_key(session, address);
-  return address;
-}
-
-std::string seconds_json(double seconds) { return fmt::format("{:.3f}", seconds); }
-
-std::string report_json(const BackupReport& report) {
-  return JsonObject()
-      .add("id", report.id)
-      .add("root", report.root)
-      .add("parent", report.parent)
-      .add("rows_read", report.rows_read)
-      .add("media_added", report.media_added)
-      .add("bytes_written", report.bytes_written)
-      .add("bytes_total", report.bytes_total)
-      .add_json("damaged", json_strings(report.damaged))
-      .add_json("seconds", seconds_json(report.seconds))
-      .text();
-}
-
-std::string report_json(const VerifyReport& report) {
-  std::vector<std::string> findings;
-  for (const VerifyReport::Finding& finding : report.findings) {
-    findings.push_back(JsonObject().add("object", finding.object).add("what", finding.what).text());
-  }
-  return JsonObject()
-      .add("intact", report.findings.empty())
-      .add("backups", report.backups)
-      .add("packs", report.packs)
-      .add("blobs_read", report.blobs_read)
-      .add("bytes_read", report.bytes_read)
-      .add("rows", report.rows)
-      .add_json("affected", json_strings(report.affected))
-      .add_json("findings", json_array(findings))
-      .add_json("seconds", seconds_json(report.seconds))
-      .text();
-}
 
 template <typename Number>
 bool read_number(std::string_view text, Number& number) {
@@ -116,12 +41,6 @@ void read_part(const std::string& text, VerifyRequest& request) {
               "write it like: 3/7, the third of seven");
 }
 
-double read_seconds(const std::string& text) {
-  double seconds = 0;
-  if (read_number(text, seconds) && seconds > 0) return seconds;
-  throw Error(ErrorCode::kUsage, fmt::format("\"{}\" is no number of seconds", text));
-}
-
 double read_hours(const std::string& text) {
   double hours = 0;
   if (read_number(text, hours) && hours >= 0) return hours;
@@ -142,65 +61,11 @@ std::pair<std::string, std::string> split_path(const std::string& text) {
   return {text.substr(0, colon), text.substr(colon + 1)};
 }
 
-std::string times_json(const RestoreTimes& times) {
-  return JsonObject()
-      .add_json("start", seconds_json(times.start))
-      .add_json("rows", seconds_json(times.rows))
-      .add_json("indexes", seconds_json(times.indexes))
-      .add_json("first_query", seconds_json(times.first_query))
-      .add_json("media", seconds_json(times.media))
-      .add_json("roots", seconds_json(times.roots))
-      .add_json("total", seconds_json(times.total))
-      .text();
-}
-
-std::string report_json(const DrillReport& report) {
-  std::vector<std::string> assertions;
-  for (const DrillReport::Assertion& assertion : report.assertions) {
-    assertions.push_back(JsonObject()
-                             .add("sql", assertion.sql)
-                             .add("holds", assertion.holds)
-                             .add("what", assertion.what)
-                             .text());
-  }
-  return JsonObject()
-      .add("backup", report.restore.backup)
-      .add("moment", report.restore.moment)
-      .add("root_expected", report.restore.root_expected)
-      .add("root_restored", report.restore.root_restored)
-      .add("root_equal", report.restore.equal)
-      .add_json("differences", json_strings(report.restore.differences))
-      .add_json("rto_seconds", times_json(report.restore.times))
-      .add_json("rpo_seconds", seconds_json(report.rpo_seconds))
-      .add("objectives_met", report.missed.empty())
-      .add_json("missed", json_strings(report.missed))
-      .add_json("assertions", json_array(assertions))
-      .add("passed", report.passed())
-      .text();
-}
-
-std::string report_json(const RestoreReport& report) {
-  return JsonObject()
-      .add("backup", report.backup)
-      .add("moment", report.moment)
-      .add("root_expected", report.root_expected)
-      .add("root_restored", report.root_restored)
-      .add("equal", report.equal)
-      .add_json("differences", json_strings(report.differences))
-      .add_json("damaged", json_strings(report.damaged))
-      .add("rows", report.rows)
-      .add("media_objects", report.media_objects)
-      .add("bytes", report.bytes)
-      .add_json("phases", times_json(report.times))
-      .add_json("seconds", seconds_json(report.seconds))
-      .text();
-}
-
 }  // namespace
 
 int run_backup_create(Session& session) {
   BackupRequest request;
-  request.repository = repository(session);
+  request.repository = named_repository(session);
   request.tags = session.arguments().all("--tag");
   request.full = session.arguments().has("--full");
   PrintingSink sink = session.sink();
@@ -218,21 +83,21 @@ int run_backup_create(Session& session) {
 
 int run_backup_list(Session& session) {
   PrintingSink sink = session.sink();
-  session.factory().recovery()->list(repository(session), sink);
+  session.factory().recovery()->list(named_repository(session), sink);
   return 0;
 }
 
 int run_backup_show(Session& session) {
   PrintingSink sink = session.sink();
-  session.factory().recovery()->show(repository(session), session.arguments().argument("BACKUP"),
-                                     sink);
+  session.factory().recovery()->show(named_repository(session),
+                                     session.arguments().argument("BACKUP"), sink);
   return 0;
 }
 
 int run_backup_verify(Session& session) {
   const Invocation& arguments = session.arguments();
   VerifyRequest request;
-  request.repository = repository(session);
+  request.repository = named_repository(session);
   request.data = arguments.has("--data") || arguments.has("--share") || arguments.has("--part");
   request.rows = arguments.has("--rows");
   request.backup = arguments.value("BACKUP");
@@ -259,7 +124,7 @@ int run_backup_verify(Session& session) {
 int run_backup_forget(Session& session) {
   const Invocation& arguments = session.arguments();
   ForgetRequest request;
-  request.repository = repository(session);
+  request.repository = named_repository(session);
   request.backups = arguments.all("BACKUP");
   KeepRules& keep = request.keep;
   keep.last = count_of(arguments, "--keep-last");
@@ -284,7 +149,7 @@ int run_backup_forget(Session& session) {
 int run_backup_prune(Session& session) {
   const Invocation& arguments = session.arguments();
   CollectRequest request;
-  request.repository = repository(session);
+  request.repository = named_repository(session);
   request.dry_run = arguments.has("--dry-run");
   if (const auto hours = arguments.value("--wait")) request.wait_hours = read_hours(*hours);
   PrintingSink sink = session.sink();
@@ -307,7 +172,7 @@ int run_backup_prune(Session& session) {
 int run_backup_ls(Session& session) {
   PrintingSink sink = session.sink();
   const auto [backup, path] = split_path(session.arguments().argument("BACKUP[:PATH]"));
-  session.factory().recovery()->ls(repository(session), backup, path, sink);
+  session.factory().recovery()->ls(named_repository(session), backup, path, sink);
   return 0;
 }
 
@@ -319,14 +184,14 @@ int run_backup_cat(Session& session) {
                 "write BACKUP:PATH; see: coppice backup ls " + backup);
   }
   session.console().out().flush();
-  session.factory().recovery()->cat(repository(session), backup, path, session.console().out().fd(),
-                                    sink);
+  session.factory().recovery()->cat(named_repository(session), backup, path,
+                                    session.console().out().fd(), sink);
   return 0;
 }
 
 int run_restore(Session& session) {
   RestoreRequest request;
-  request.repository = repository(session);
+  request.repository = named_repository(session);
   request.backup = session.arguments().value("--backup");
   request.at = session.arguments().value("--at");
   if (request.backup && request.at) {
@@ -357,41 +222,6 @@ int run_restore(Session& session) {
       ErrorCode::kIntegrity,
       "what was restored differs from what was backed up: " + join(report.differences, ", "),
       "the home stays closed; look at the repository: coppice backup verify --data");
-}
-
-int run_drill(Session& session) {
-  const Invocation& arguments = session.arguments();
-  DrillRequest request;
-  request.repository = repository(session);
-  request.backup = arguments.value("--backup");
-  request.at = arguments.value("--at");
-  request.assertions = arguments.value("--assertions");
-  request.scratch = arguments.value("--scratch");
-  if (const auto seconds = arguments.value("--rto")) request.rto_seconds = read_seconds(*seconds);
-  if (const auto seconds = arguments.value("--rpo")) request.rpo_seconds = read_seconds(*seconds);
-  ConfigRequest config;
-  config.environment = session.environment();
-  PrintingSink sink = session.sink();
-  const DrillReport report = session.factory().recovery()->drill(config, request, sink);
-  const RestoreTimes& times = report.restore.times;
-  session.say(fmt::format("drill of backup {} of {}: root {}; recovered in {:.1f} s (first query "
-                          "after {:.1f} s); loss window {:.1f} s; {} assertions",
-                          short_backup_id(report.restore.backup), report.restore.moment,
-                          report.restore.equal ? "equal" : "DIFFERS", times.total,
-                          times.first_query, report.rpo_seconds, report.assertions.size()),
-              report_json(report));
-  if (!report.restore.equal) {
-    throw Error(ErrorCode::kIntegrity,
-                "what the drill restored differs from what was backed up: " +
-                    join(report.restore.differences, ", "),
-                "look at the repository: coppice backup verify --data --rows");
-  }
-  std::vector<std::string> failures = report.missed;
-  for (const DrillReport::Assertion& assertion : report.assertions) {
-    if (!assertion.holds) failures.push_back(assertion.sql + ": " + assertion.what);
-  }
-  if (failures.empty()) return 0;
-  throw Error(ErrorCode::kComputation, "the drill did not pass: " + join(failures, "; "));
 }
 
 }  // namespace coppice::cli

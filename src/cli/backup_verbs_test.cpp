@@ -107,6 +107,24 @@ TEST_F(BackupVerbs, ADrillFailsLoudly) {
   EXPECT_EQ(run({"drill", "--repo", "/r"}).code, 6);
 }
 
+TEST_F(BackupVerbs, ADrillsObjectivesAreThoseOfTheCommandElseOfTheSettings) {
+  const Environment settings = {{"COPPICE_OBJECTIVES_RTO", "10 minutes"},
+                                {"COPPICE_OBJECTIVES_RPO", "1 day"}};
+  const auto drill = [&](const std::vector<std::string>& options, const Environment& environment) {
+    std::vector<std::string> words = {"drill", "--repo", "/r", "--no-encryption"};
+    words.insert(words.end(), options.begin(), options.end());
+    state.drill_report.restore.equal = true;
+    return invoke(state, words, {}, environment).code == 0 ? state.calls.back() : "failed";
+  };
+  EXPECT_EQ(drill({}, {}), "drill /r (no key, plain) - - - -1 -1");
+  EXPECT_EQ(drill({}, settings), "drill /r (no key, plain) - - - 600 86400");
+  EXPECT_EQ(drill({"--rto", "0.5", "--rpo", "2 hours"}, settings),
+            "drill /r (no key, plain) - - - 0.5 7200");
+  for (const char* wrong : {"0", "-1", "soon", "nan", "inf", "1 moon"}) {
+    EXPECT_EQ(run({"drill", "--repo", "/r", "--rto", wrong}).code, 2) << wrong;
+  }
+}
+
 TEST_F(BackupVerbs, CatPrintsTheBytes) {
   const Outcome outcome = run({"backup", "cat", "abcd:media/x.jpg", "--repo", "/r"});
   EXPECT_EQ(outcome.output, state.media);

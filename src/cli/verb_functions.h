@@ -56,6 +56,8 @@ int run_backup_prune(Session& session);
 int run_backup_ls(Session& session);
 int run_backup_cat(Session& session);
 int run_restore(Session& session);
+
+// drill_verbs.cpp
 int run_drill(Session& session);
 
 // root_verb.cpp

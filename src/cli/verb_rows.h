@@ -34,7 +34,11 @@ inline constexpr Option kBackground = {
 inline constexpr Argument kTable = {
     .name = "TABLE", .doc = "A table, as SQL names it.", .offer = Offer::kTable};
 
+// The options that name a repository and its key, behind others.
+std::vector<Option> with_repository(std::vector<Option> options);
+
 std::vector<Verb> backup_verbs();
+std::vector<Verb> drill_verbs();
 std::vector<Verb> computed_verbs();  // with jobs, functions and what they cost
 
 }  // namespace coppice::cli

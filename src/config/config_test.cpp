@@ -165,6 +165,27 @@ TEST_F(ConfigTest, RetentionIsACountOrAnAge) {
   EXPECT_EQ(load().text("retention.keep"), "10");
 }
 
+TEST_F(ConfigTest, AScheduleIsInWordsThatAreKnown) {
+  write("[schedule]\nbackup = 'daily 02:30'\ndrill = 'quarterly'\nverify_parts = 7\n");
+  EXPECT_EQ(load().text("schedule.backup"), "daily 02:30");
+  EXPECT_EQ(load().integer("schedule.verify_parts"), 7);
+  EXPECT_EQ(load().text("schedule.prune"), "");
+  write("[schedule]\nbackup = 'nightly'\n");
+  EXPECT_NE(load_error().message().find("schedule.backup is 'nightly' but must be a period"),
+            std::string::npos);
+  EXPECT_NE(load_error().message().find("weekly sun 03:00"), std::string::npos);
+}
+
+TEST_F(ConfigTest, ADurationHasAUnit) {
+  write("[objectives]\nrto = '10 minutes'\n");
+  EXPECT_EQ(load().text("objectives.rto"), "10 minutes");
+  EXPECT_EQ(load({{"COPPICE_OBJECTIVES_RTO", "2 hours"}}).text("objectives.rto"), "2 hours");
+  write("[objectives]\nrto = '10'\n");
+  EXPECT_NE(load_error().message().find("'10' but must be a duration"), std::string::npos);
+  write("[objectives]\nrto = 10\n");
+  EXPECT_NE(load_error().hint().find("a duration"), std::string::npos);
+}
+
 TEST(MaskPassword, HidesItInEveryForm) {
   EXPECT_EQ(mask_password("postgresql://me:s3cret@host/db"), "postgresql://me:***@host/db");
   EXPECT_EQ(mask_password("postgresql://me:p@ss@host:5432/db"), "postgresql://me:***@host:5432/db");

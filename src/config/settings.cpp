@@ -6,9 +6,11 @@
 #include <charconv>
 #include <vector>
 
+#include "base/duration.h"
 #include "base/money.h"
 #include "base/text.h"
 #include "config/secret.h"
+#include "schedule/calendar.h"
 
 namespace coppice {
 namespace {
@@ -27,6 +29,97 @@ constexpr Setting kSettings[] = {
      .type = SettingType::kSecret,
      .default_value = "env:COPPICE_REPO_PASSWORD",
      .doc = "Where the passphrase of that repository is, not the passphrase itself."},
+    {.key = "objectives.rto",
+     .type = SettingType::kDuration,
+     .doc = "How long a recovery may take: a drill that takes longer does not pass; not set: any "
+            "time."},
+    {.key = "objectives.rpo",
+     .type = SettingType::kDuration,
+     .doc = "How old the newest version of a backup may be when it is needed: a drill that finds "
+            "an older one does not pass; not set: any age."},
+    {.key = "objectives.backup_every",
+     .type = SettingType::kDuration,
+     .doc = "How old the latest backup may become; not set: any age."},
+    {.key = "objectives.drill_every",
+     .type = SettingType::kDuration,
+     .doc = "How long ago the latest drill may have been; not set: any time."},
+    {.key = "backup.key_file",
+     .doc = "A file whose bytes are the key of that repository, in place of a passphrase; a "
+            "relative name is below the home."},
+    {.key = "backup.keep_last",
+     .type = SettingType::kInteger,
+     .default_value = "0",
+     .doc = "The last so many backups of this home stay when the schedule forgets.",
+     .minimum = 0,
+     .maximum = 1'000'000},
+    {.key = "backup.keep_hourly",
+     .type = SettingType::kInteger,
+     .default_value = "0",
+     .doc = "So does the latest of each of so many hours that have one.",
+     .minimum = 0,
+     .maximum = 1'000'000},
+    {.key = "backup.keep_daily",
+     .type = SettingType::kInteger,
+     .default_value = "0",
+     .doc = "So does the latest of each of so many days (UTC).",
+     .minimum = 0,
+     .maximum = 1'000'000},
+    {.key = "backup.keep_weekly",
+     .type = SettingType::kInteger,
+     .default_value = "0",
+     .doc = "So does the latest of each of so many weeks, from Monday.",
+     .minimum = 0,
+     .maximum = 1'000'000},
+    {.key = "backup.keep_monthly",
+     .type = SettingType::kInteger,
+     .default_value = "0",
+     .doc = "So does the latest of each of so many months.",
+     .minimum = 0,
+     .maximum = 1'000'000},
+    {.key = "backup.keep_yearly",
+     .type = SettingType::kInteger,
+     .default_value = "0",
+     .doc = "So does the latest of each of so many years.",
+     .minimum = 0,
+     .maximum = 1'000'000},
+    {.key = "backup.keep_within",
+     .type = SettingType::kDuration,
+     .doc = "So do all that are not older than that before the latest."},
+    {.key = "backup.keep_tags",
+     .doc = "So do all that have one of these tags, separated by commas."},
+    {.key = "schedule.backup",
+     .type = SettingType::kCalendar,
+     .doc = "When backups are made by `coppice schedule run`; not set: never."},
+    {.key = "schedule.forget",
+     .type = SettingType::kCalendar,
+     .doc = "When backups of this home that no backup.keep_… asks for are forgotten; not set: "
+            "never."},
+    {.key = "schedule.prune",
+     .type = SettingType::kCalendar,
+     .doc = "When what no backup needs is removed from the repository; not set: never."},
+    {.key = "schedule.verify",
+     .type = SettingType::kCalendar,
+     .doc = "When a part of the repository is read and checked; not set: never."},
+    {.key = "schedule.verify_parts",
+     .type = SettingType::kInteger,
+     .default_value = "10",
+     .doc = "In so many of these runs all data is read, another part in each; 1: all in each.",
+     .minimum = 1,
+     .maximum = 10'000},
+    {.key = "schedule.drill",
+     .type = SettingType::kCalendar,
+     .doc = "When the latest backup is restored into a scratch home, and proven; not set: never."},
+    {.key = "schedule.drill_assertions",
+     .doc = "A file of SQL that must be true of what a drill restores; a relative name is below "
+            "the home."},
+    {.key = "schedule.drill_scratch",
+     .type = SettingType::kFolder,
+     .doc = "Where drills make and remove the scratch home; not set: the folder for temporary "
+            "files."},
+    {.key = "schedule.timezone",
+     .default_value = "UTC",
+     .doc = "Whose clock the times of a schedule are of: UTC, local, or a name like "
+            "Europe/Berlin."},
     {.key = "workers.count",
      .type = SettingType::kInteger,
      .default_value = "0",
@@ -261,6 +354,10 @@ std::string allowed_values(const Setting& setting) {
       return "a reference: env:NAME, file:/path or cmd:program arguments";
     case SettingType::kMoney:
       return "an amount of money: digits with at most nine decimals, '12.50'";
+    case SettingType::kCalendar:
+      return std::string(schedule::kCalendarWords);
+    case SettingType::kDuration:
+      return "a duration: '45 seconds', '10 minutes', '12 hours', '90 days'";
   }
   return {};
 }
@@ -296,6 +393,12 @@ std::optional<std::string> refusal(const Setting& setting, std::string_view text
       break;
     case SettingType::kMoney:
       allowed = Money::parse(text).has_value();
+      break;
+    case SettingType::kDuration:
+      allowed = duration_us(text).has_value();
+      break;
+    case SettingType::kCalendar:
+      allowed = schedule::Calendar::parse(text).has_value();
       break;
   }
   if (allowed) return std::nullopt;

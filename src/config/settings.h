@@ -23,6 +23,8 @@ enum class SettingType {
   kUrl,        // http or https
   kSecret,     // a reference: config/secret.h
   kMoney,      // an amount: base/money.h
+  kDuration,   // base/duration.h
+  kCalendar,   // schedule/calendar.h
 };
 
 struct Setting {

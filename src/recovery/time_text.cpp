@@ -2,12 +2,11 @@
 
 #include <fmt/core.h>
 
-#include <charconv>
 #include <chrono>
 #include <string_view>
 
+#include "base/duration.h"
 #include "base/error.h"
-#include "base/text.h"
 
 namespace coppice::recovery {
 namespace {
@@ -104,26 +103,7 @@ std::int64_t time_in(const std::string& text) {
 }
 
 std::int64_t age_us(const std::string& text) {
-  struct Unit {
-    const char* name;
-    std::int64_t seconds;
-  };
-  constexpr std::int64_t kDay = 86'400;
-  constexpr Unit kUnits[] = {{"minute", 60},     {"hour", 3'600},      {"day", kDay},
-                             {"week", 7 * kDay}, {"month", 30 * kDay}, {"year", 365 * kDay}};
-  const std::vector<std::string> words = split(std::string(trim(text)), ' ');
-  std::int64_t count = 0;
-  if (words.size() == 2) {
-    const auto [end, error] =
-        std::from_chars(words[0].data(), words[0].data() + words[0].size(), count);
-    const bool is_number = error == std::errc() && end == words[0].data() + words[0].size();
-    for (const Unit& unit : kUnits) {
-      const bool named = words[1] == unit.name || words[1] == std::string(unit.name) + "s";
-      if (is_number && named && count > 0 && count < 1'000'000) {
-        return count * unit.seconds * 1'000'000;
-      }
-    }
-  }
+  if (const auto age = duration_us(text)) return *age;
   throw Error(ErrorCode::kUsage, fmt::format("\"{}\" is no age", text),
               "write it like: 12 hours, 30 days, 2 weeks, 6 months, 1 year");
 }

@@ -1,0 +1,15 @@
+// What backups, restores and drills have done, as one JSON object for --json.
+#pragma once
+
+#include <string>
+
+#include "recovery/recovery.h"
+
+namespace coppice::cli {
+
+std::string report_json(const BackupReport& report);
+std::string report_json(const VerifyReport& report);
+std::string report_json(const RestoreReport& report);
+std::string report_json(const DrillReport& report);
+
+}  // namespace coppice::cli
