@@ -35,72 +35,6 @@ void keep_settings(Session& session, const Config& config) {
                   config.file().string()));
 }
 
-std::string stale_json(const StatusReport& report) {
-  std::string json = "[";
-  for (const auto& [function, why] : report.stale_functions) {
-    if (json.size() > 1) json += ", ";
-    append_json_string(json, function);
-  }
-  return json + "]";
-}
-
-std::string status_json(const StatusReport& report) {
-  return JsonObject()
-      .add("home", report.home)
-      .add("database_url", report.database_url)
-      .add("version", report.version)
-      .add("server_version", report.server_version)
-      .add("private_server", report.private_server)
-      .add("tables", report.tables)
-      .add("rows", report.rows)
-      .add("media_objects", report.media_objects)
-      .add("media_bytes", report.media_bytes)
-      .add("database_bytes", report.database_bytes)
-      .add("running_operations", report.running_operations)
-      .add("interrupted_operations", report.interrupted_operations)
-      .add_json("stale_functions", stale_json(report))
-      .add_json("spent", report.spent)
-      .add_json("spent_today", report.spent_today)
-      .add("currency", report.currency)
-      .add_json("budget_total", report.budget_total.empty() ? "null" : report.budget_total)
-      .add_json("budget_per_day", report.budget_per_day.empty() ? "null" : report.budget_per_day)
-      .text();
-}
-
-std::string spent_text(const StatusReport& report) {
-  const auto of = [](const std::string& budget) {
-    return budget.empty() ? std::string() : " of " + budget;
-  };
-  return fmt::format("{}{} {}, {}{} today", report.spent, of(report.budget_total), report.currency,
-                     report.spent_today, of(report.budget_per_day));
-}
-
-std::string status_text(const StatusReport& report) {
-  std::string text;
-  const auto line = [&](std::string_view name, const std::string& value) {
-    text += fmt::format("{:<12}{}\n", name, value);
-  };
-  line("home", report.home);
-  line("database", report.database_url);
-  line("server", fmt::format("PostgreSQL {}{}", report.server_version,
-                             report.private_server ? ", private" : ""));
-  line("version", report.version);
-  line("tables", fmt::format("{} with {} rows, {}", report.tables, report.rows,
-                             human_bytes(report.database_bytes)));
-  line("media",
-       fmt::format("{} objects, {}", report.media_objects, human_bytes(report.media_bytes)));
-  line("operations", fmt::format("{} running, {} interrupted{}", report.running_operations,
-                                 report.interrupted_operations,
-                                 report.interrupted_operations > 0 ? " (coppice jobs)" : ""));
-  for (const auto& [function, why] : report.stale_functions) {
-    line("stale",
-         fmt::format("{}: {} (CREATE OR REPLACE FUNCTION takes the new code)", function, why));
-  }
-  line("spent", spent_text(report));
-  text.pop_back();
-  return text;
-}
-
 std::string_view level_name(Finding::Level level) {
   switch (level) {
     case Finding::Level::kOk:
@@ -158,44 +92,6 @@ int run_init(Session& session) {
   session.say(
       text,
       JsonObject().add("home", config.home().string()).add_json("next", commands + "]").text());
-  return 0;
-}
-
-int run_status(Session& session) {
-  const StatusReport report = session.engine().status();
-  if (session.format() != RowFormat::kCsv) {
-    session.say(status_text(report), status_json(report));
-    return 0;
-  }
-  PrintingSink sink = session.sink();
-  const std::pair<ResultColumn, std::string> fields[] = {
-      {{"home", "text"}, report.home},
-      {{"database_url", "text"}, report.database_url},
-      {{"version", "text"}, report.version},
-      {{"server_version", "text"}, report.server_version},
-      {{"private_server", "boolean"}, report.private_server ? "t" : "f"},
-      {{"tables", "bigint"}, std::to_string(report.tables)},
-      {{"rows", "bigint"}, std::to_string(report.rows)},
-      {{"media_objects", "bigint"}, std::to_string(report.media_objects)},
-      {{"media_bytes", "bigint"}, std::to_string(report.media_bytes)},
-      {{"database_bytes", "bigint"}, std::to_string(report.database_bytes)},
-      {{"running_operations", "bigint"}, std::to_string(report.running_operations)},
-      {{"interrupted_operations", "bigint"}, std::to_string(report.interrupted_operations)},
-      {{"stale_functions", "jsonb"}, stale_json(report)},
-      {{"spent", "numeric"}, report.spent},
-      {{"spent_today", "numeric"}, report.spent_today},
-      {{"currency", "text"}, report.currency},
-      {{"budget_total", "numeric"}, report.budget_total},
-      {{"budget_per_day", "numeric"}, report.budget_per_day}};
-  std::vector<ResultColumn> columns;
-  std::vector<std::optional<std::string_view>> values;
-  for (const auto& [column, value] : fields) {
-    columns.push_back(column);
-    values.emplace_back(value);
-  }
-  sink.begin_rows(columns);
-  sink.row(values);
-  sink.end_rows();
   return 0;
 }
 

@@ -140,7 +140,7 @@ void Config::read_file() {
 
 void Config::read_environment(const Environment& environment) {
   // Variables that are not settings but belong to Coppice.
-  std::vector<std::string> names = {"HOME", "TEST", "CRASH_AT"};
+  std::vector<std::string> names = {"HOME", "TEST", "CRASH_AT", "NOW"};
   constexpr std::string_view kPrefix = "COPPICE_";
   for (const Setting& setting : settings()) {
     const std::string name = environment_name(setting.key);

@@ -46,6 +46,19 @@ struct InsertOptions {
   bool ignore_errors = false;  // kFolder: skip files that are not of the column's kind, naming them
 };
 
+// What the home knows by itself of its backups and drills; no repository is asked. Ages are in
+// seconds, times in PostgreSQL's form.
+struct BackupStatus {
+  std::optional<std::string> backup_id, backup_at;  // of the last one
+  std::optional<double> backup_age_s;
+  std::optional<double> loss_window_s;  // what would be lost now; 0: nothing was published since
+  std::optional<std::string> drill_at;  // of the last one
+  std::optional<bool> drill_passed;
+  std::optional<double> drill_age_s;  // of the last one that passed
+  std::string failing_tasks;          // of the schedule: "backup: why"
+  std::vector<std::string> missed;    // objectives, in words
+};
+
 struct StatusReport {
   std::string home;
   std::string database_url;  // the read-only role
@@ -63,6 +76,7 @@ struct StatusReport {
   std::vector<std::pair<std::string, std::string>> stale_functions;
   // Of functions with a price, in `currency`: "12.5". No budget: "".
   std::string spent = "0", spent_today = "0", currency, budget_total, budget_per_day;
+  BackupStatus backups;
 };
 
 struct Finding {

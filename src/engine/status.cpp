@@ -2,6 +2,7 @@
 
 #include "config/config.h"
 #include "config/version.h"
+#include "engine/backup_status.h"
 #include "engine/function_code.h"
 #include "engine/migrations.h"
 #include "engine/row_counts.h"
@@ -69,6 +70,7 @@ StatusReport make_status(EngineContext& context) {
   report.currency = context.spending().currency();
   report.budget_total = context.config.text("budget.total");
   report.budget_per_day = context.config.text("budget.per_day");
+  report.backups = read_backup_status(context);
   for (const auto& [table, size] : stored_sizes(context, kCountedBytes)) {
     report.rows += static_cast<std::uint64_t>(size.rows);
   }
