@@ -81,8 +81,14 @@ std::string stored_frame(FunctionPool& builtin, const std::string& frame,
 
 BatchResult FramePool::evaluate(const std::vector<Fragment>& fragments, const Batch& batch,
                                 std::stop_token stop) {
+  Unwatched nobody;
+  return evaluate_watched(fragments, batch, nobody, std::move(stop));
+}
+
+BatchResult FramePool::evaluate_watched(const std::vector<Fragment>& fragments, const Batch& batch,
+                                        CallWatcher& watcher, std::stop_token stop) {
   const std::map<std::string, std::vector<Place>> found = find_frames(batch);
-  if (found.empty()) return behind_->evaluate(fragments, batch, std::move(stop));
+  if (found.empty()) return behind_->evaluate_watched(fragments, batch, watcher, std::move(stop));
   std::vector<std::string> frames;
   for (const auto& [frame, places] : found) frames.push_back(frame);
   sort_by_place(frames);
@@ -100,7 +106,7 @@ BatchResult FramePool::evaluate(const std::vector<Fragment>& fragments, const Ba
       }
     }
   }
-  BatchResult results = behind_->evaluate(fragments, rows, std::move(stop));
+  BatchResult results = behind_->evaluate_watched(fragments, rows, watcher, std::move(stop));
   for (const auto& [place, failure] : failures) {
     for (std::size_t i = 0; i < fragments.size(); ++i) {
       if (reads(fragments[i], place.argument)) results[i][place.row] = failure;

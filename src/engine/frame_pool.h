@@ -25,6 +25,8 @@ class FramePool final : public FunctionPool {
 
   BatchResult evaluate(const std::vector<Fragment>& fragments, const Batch& batch,
                        std::stop_token stop) override;
+  BatchResult evaluate_watched(const std::vector<Fragment>& fragments, const Batch& batch,
+                               CallWatcher& watcher, std::stop_token stop) override;
 
  private:
   std::unique_ptr<FunctionPool> behind_;

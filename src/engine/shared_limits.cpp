@@ -20,9 +20,10 @@ using std::chrono::steady_clock;
 constexpr milliseconds kBlockTime{1'000};
 constexpr milliseconds kSlotTime{10'000};
 constexpr milliseconds kSlotRenewal{2'000};
-// Whoever gets less than it wanted asks again after it; for a slot of its own it need not ask.
+// Whoever gets less than it wanted asks again after it.
 constexpr milliseconds kPause{50};
-constexpr milliseconds kOwnSlotWait{20};
+// A slot of this process becomes free when a call ends; its own loop sees that, and wakes others.
+constexpr milliseconds kOwnSlotWait{1};
 // Taken ahead; what is too much goes back a second later.
 constexpr int kBlockRequests = 64;
 

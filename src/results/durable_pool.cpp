@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <condition_variable>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -11,6 +14,8 @@
 #include "base/work_behind.h"
 
 namespace coppice {
+
+using std::chrono::steady_clock;
 
 // A call that is to be made once, however many rows want it.
 struct DurablePool::Call {
@@ -50,14 +55,15 @@ class DurablePool::Claims {
 struct DurablePool::Piece {
   Calls calls;
   Claims claims;
+  steady_clock::time_point begin, end;
   double seconds_each = 0;
   Money money;
 };
 
 namespace {
 
-constexpr std::size_t kMostPieceCalls =
-    512;  // each holds a lock of the server, three pieces at once
+// Each holds a lock of the server, three pieces at once.
+constexpr std::size_t kMostPieceCalls = 512;
 
 using Arguments = std::vector<const Value*>;
 
@@ -81,7 +87,80 @@ std::vector<ResultKey> keys_of(const Calls& calls) {
   return keys;
 }
 
+template <typename Calls>
+Batch rows_of(const Calls& calls, const Batch& batch) {
+  Batch rows;
+  rows.row_count = calls.size();
+  rows.arguments.resize(batch.arguments.size());
+  for (std::size_t column = 0; column < batch.arguments.size(); ++column) {
+    for (const auto* const call : calls) {
+      rows.arguments[column].push_back(batch.arguments[column][call->row]);
+    }
+  }
+  return rows;
+}
+
 }  // namespace
+
+// A piece that is being made, on a thread of its own.
+class DurablePool::Making final : CallWatcher {
+ public:
+  Making(FunctionPool& pool, Piece piece, const Fragment& fragment, const Batch& batch,
+         const std::stop_token& stop)
+      : piece_(std::move(piece)), break_off_(stop, [this] { stop_.request_stop(); }) {
+    work_.start([this, &pool, &fragment, rows = rows_of(piece_.calls, batch)] {
+      try {
+        make(pool, fragment, rows);
+      } catch (...) {
+        all_begun();
+        throw;
+      }
+      all_begun();
+    });
+  }
+  // Breaks it off, if nobody has waited for it.
+  ~Making() override {
+    stop_.request_stop();
+    work_.wait();
+  }
+  Making(const Making&) = delete;
+  Making& operator=(const Making&) = delete;
+
+  // Returns when others may begin, also because it has failed.
+  void wait_until_all_begun() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return all_begun_; });
+  }
+  // Throws what the pool threw.
+  Piece finish() {
+    work_.finish();
+    return std::move(piece_);
+  }
+
+ private:
+  void make(FunctionPool& pool, const Fragment& fragment, const Batch& rows) {
+    piece_.begin = steady_clock::now();
+    const BatchResult outcome = pool.evaluate_watched({fragment}, rows, *this, stop_.get_token());
+    piece_.end = steady_clock::now();
+    for (std::size_t i = 0; i < rows.row_count; ++i) piece_.calls[i]->outcome = outcome[0][i];
+    reach_crash_point("results.piece_made");
+  }
+
+  void all_begun() override {
+    const std::lock_guard lock(mutex_);
+    all_begun_ = true;
+    changed_.notify_all();
+  }
+  void cost(const Money& money) override { piece_.money += money; }
+
+  Piece piece_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool all_begun_ = false;
+  std::stop_source stop_;
+  std::stop_callback<std::function<void()>> break_off_;
+  WorkBehind work_;
+};
 
 BatchResult DurablePool::evaluate(const std::vector<Fragment>& fragments, const Batch& batch,
                                   std::stop_token stop) {
@@ -150,29 +229,34 @@ DurablePool::Calls DurablePool::make_or_leave(const Calls& wanted, const Fragmen
                                               const Batch& batch, const std::stop_token& stop) {
   Calls left;
   auto place = wanted.begin();
-  const auto next_calls = [&] {
-    const auto begin = place;
-    place += std::min(static_cast<std::ptrdiff_t>(piece_calls_), wanted.end() - begin);
-    return Calls(begin, place);
+  const auto next_piece = [&]() -> std::optional<Piece> {
+    while (place != wanted.end()) {
+      const auto begin = place;
+      place += std::min(static_cast<std::ptrdiff_t>(piece_calls_), wanted.end() - begin);
+      Piece piece = claim(Calls(begin, place), left);
+      if (!piece.calls.empty()) return piece;
+    }
+    return std::nullopt;
   };
-  std::optional<Piece> made, next;
-  Piece piece = claim(next_calls(), left);
-  WorkBehind beside;  // uses the store, the pieces and `left`: it ends before they do
-  for (;;) {
-    const Calls calls = next_calls();
-    beside.start([&] {
-      if (made) keep(*made);
-      made.reset();
-      if (!calls.empty()) next.emplace(claim(calls, left));
-    });
-    if (!piece.calls.empty()) make(piece, fragment, batch, stop);
-    beside.finish();
-    if (!next) break;
-    if (!piece.calls.empty()) made.emplace(std::move(piece));
-    piece = std::move(*next);
-    next.reset();
+  const auto begin = [&](std::optional<Piece> piece) {
+    if (!piece) return std::unique_ptr<Making>();
+    return std::make_unique<Making>(pool_, std::move(*piece), fragment, batch, stop);
+  };
+  steady_clock::time_point last_end;
+  std::unique_ptr<Making> making = begin(next_piece());
+  while (making) {
+    std::optional<Piece> next = next_piece();
+    making->wait_until_all_begun();
+    std::unique_ptr<Making> behind = begin(std::move(next));
+    Piece made = making->finish();
+    making = std::move(behind);
+    // The time in which the one before it had its last calls out is that one's.
+    const std::chrono::duration<double> time = made.end - std::max(made.begin, last_end);
+    last_end = made.end;
+    made.seconds_each = time.count() / static_cast<double>(made.calls.size());
+    fit_pieces(made.seconds_each);
+    keep(made);
   }
-  if (!piece.calls.empty()) keep(piece);
   return left;
 }
 
@@ -180,33 +264,15 @@ DurablePool::Piece DurablePool::claim(const Calls& calls, Calls& left) {
   const std::vector<bool> claimed = store_.claim(keys_of(calls));
   Calls ours;
   for (std::size_t i = 0; i < calls.size(); ++i) (claimed[i] ? ours : left).push_back(calls[i]);
-  Piece piece{ours, Claims(store_, keys_of(ours)), 0, {}};
+  Piece piece{ours, Claims(store_, keys_of(ours)), {}, {}, 0, {}};
   // Another session may have kept them between the look and the claim.
   if (!asks_again()) finds_kept_ = look_up(ours) || finds_kept_;
   std::erase_if(piece.calls, [](const Call* call) { return call->outcome.has_value(); });
   return piece;
 }
 
-void DurablePool::make(Piece& piece, const Fragment& fragment, const Batch& batch,
-                       const std::stop_token& stop) {
-  Batch rows;
-  rows.row_count = piece.calls.size();
-  rows.arguments.resize(batch.arguments.size());
-  for (std::size_t column = 0; column < batch.arguments.size(); ++column) {
-    for (const Call* const call : piece.calls) {
-      rows.arguments[column].push_back(batch.arguments[column][call->row]);
-    }
-  }
-  const auto begin = std::chrono::steady_clock::now();
-  const Money before = spent();
-  const BatchResult outcome = pool_.evaluate({fragment}, rows, stop);
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  for (std::size_t i = 0; i < piece.calls.size(); ++i) piece.calls[i]->outcome = outcome[0][i];
-  reach_crash_point("results.piece_made");
-  piece.seconds_each = seconds / static_cast<double>(piece.calls.size());
-  piece.money = spent() - before;
-  const auto fitting = static_cast<std::size_t>(kPieceSeconds / std::max(piece.seconds_each, 1e-6));
+void DurablePool::fit_pieces(double seconds_each) {
+  const auto fitting = static_cast<std::size_t>(kPieceSeconds / std::max(seconds_each, 1e-6));
   piece_calls_ = std::clamp(fitting, least_calls(), std::max(least_calls(), kMostPieceCalls));
 }
 

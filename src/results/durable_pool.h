@@ -2,11 +2,12 @@
 //
 // Model    For each row: what the store has is the result. What it has not is claimed, asked of the
 //          pool behind, and kept before evaluate() returns, in pieces of kPieceCalls calls or as
-//          much as takes kPieceSeconds. One is kept while the next one is asked for, so that a
-//          crash costs two pieces at most. Equal rows of a batch are one call. What another session
-//          is making is waited for, and made here only if that one fails. Failures are given out
-//          and not kept.
-// Threads  One call at a time. The store is used by one thread at a time, not always the caller's.
+//          much as takes kPieceSeconds. The next piece is asked for when the last calls of one have
+//          begun, and one is kept while the next one is made, so that a crash costs two pieces at
+//          most. Equal rows of a batch are one call. What another session is making is waited for,
+//          and made here only if that one fails. Failures are given out and not kept.
+// Threads  One call at a time. The store is used by the calling thread alone; the pool behind by
+//          threads of its own, two at most.
 // Errors   Those of the pool and of the store.
 // Source   docs/formats/durable_results.md
 #pragma once
@@ -35,7 +36,7 @@ struct DurableOptions {
   std::function<bool()> ask_again;
   // Makes media durable before results that name them are kept.
   std::function<void(const std::vector<std::string>& names)> make_durable;
-  // Of the function: knows what calls have cost, is told of those that need not be made.
+  // Of the function: is told of calls that need not be made.
   SpendingMeter* meter = nullptr;
   // Calls that equal one made since it became true are told apart from those that were kept before.
   std::function<bool()> tells_repeats;
@@ -55,6 +56,7 @@ class DurablePool final : public FunctionPool {
   struct Call;
   class Claims;
   struct Piece;
+  class Making;
   using Calls = std::vector<Call*>;
   std::vector<Cell> evaluate_one(const Fragment& fragment, const Batch& batch,
                                  const std::stop_token& stop);
@@ -63,12 +65,9 @@ class DurablePool final : public FunctionPool {
                       const std::stop_token& stop);
   // Those of the calls that are ours to make; the others go to `left`.
   Piece claim(const Calls& calls, Calls& left);
-  void make(Piece& piece, const Fragment& fragment, const Batch& batch,
-            const std::stop_token& stop);
+  // Forgets the claims of what is kept.
   void keep(Piece& piece);
-  Money spent() const {
-    return options_.meter == nullptr ? Money() : options_.meter->total().money;
-  }
+  void fit_pieces(double seconds_each);
   // True when any was kept.
   bool look_up(const Calls& calls);
   std::size_t least_calls() const { return std::max(kPieceCalls, options_.calls_at_once); }

@@ -19,6 +19,10 @@ using std::chrono::steady_clock;
 constexpr std::size_t kMostBodyBytes = 128 << 20;
 constexpr milliseconds kLongestWait{1'000};
 constexpr milliseconds kBetweenKeeping{1'000};
+// Between looks for a slot that other pools or processes hold: they become longer while there is
+// none. Who waits for one of the same pool is woken.
+constexpr milliseconds kFirstLook{1};
+constexpr milliseconds kLastLook{20};
 constexpr double kBytesPerToken = 4;
 constexpr double kTokensPerFile = 800;
 
@@ -45,14 +49,16 @@ double random_fraction() {
 }  // namespace
 
 BatchCalls::BatchCalls(HttpFunctionPool& pool, const std::vector<Arguments>& calls,
-                       HttpMulti& connections)
+                       HttpMulti& connections, CallWatcher& watcher)
     : pool_(pool),
       calls_(calls),
       connections_(connections),
+      watcher_(watcher),
       breaker_(pool.context_.breakers.of(pool.model_key_)),
       headers_(headers_with_secrets(pool.settings_, *pool.form_, pool.context_.secrets)),
       cells_(calls.size()),
       open_calls_(calls.size()),
+      next_look_(kFirstLook),
       spending_kept_(steady_clock::now()) {
   const std::size_t step = pool_.form_->calls_per_request();
   for (std::size_t begin = 0; begin < calls.size(); begin += step) {
@@ -63,6 +69,7 @@ BatchCalls::BatchCalls(HttpFunctionPool& pool, const std::vector<Arguments>& cal
 BatchCalls::~BatchCalls() { leave(); }
 
 void BatchCalls::leave() noexcept {
+  if (waits_for_slot_) pool_.stop_waiting(connections_);
   try {
     connections_.cancel_all();
     if (!in_flight_.empty()) breaker_.abandoned();
@@ -75,6 +82,7 @@ void BatchCalls::leave() noexcept {
     }
     for (Job& job : ready_) charge(job, {});
     for (auto& [due, job] : waiting_) charge(job, {});
+    pool_.wake_waiting();
     pool_.context_.limits.rest(pool_.model_key_);
     pool_.context_.meter.rest();
   } catch (...) {
@@ -93,14 +101,23 @@ std::vector<Cell> BatchCalls::run(const std::stop_token& stop) {
     }
     ready_what_is_due();
     const milliseconds wait = send_what_may_go();
+    tell_all_begun();
     if (open_calls_ == 0) break;
     if (!in_flight_.empty()) {
       pool_.context_.limits.keep_alive(pool_.model_key_, pool_.settings_.limits);
     }
     keep_spending();
-    for (const HttpEnd& end : connections_.wait(wait)) finish(end);
+    const std::vector<HttpEnd> ends = connections_.wait(wait);
+    for (const HttpEnd& end : ends) finish(end);
+    if (!ends.empty() && ready_.empty()) pool_.wake_waiting();
   }
   return std::move(cells_);
+}
+
+void BatchCalls::tell_all_begun() {
+  if (told_all_begun_ || !ready_.empty()) return;
+  told_all_begun_ = true;
+  watcher_.all_begun();
 }
 
 void BatchCalls::ready_what_is_due() {
@@ -115,6 +132,10 @@ bool BatchCalls::may_send_another() const {
   if (in_flight_.empty()) return true;
   if (in_flight_bytes_ >= kMostBodyBytes) return false;
   const RateLimits& limits = pool_.settings_.limits;
+  // With no slot left but its own, the next answer is what to wait for.
+  if (limits.in_flight > 0 && in_flight_.size() >= static_cast<std::size_t>(limits.in_flight)) {
+    return false;
+  }
   const bool may_learn =
       !pool_.source_.is_json() && limits.requests_per_minute == 0 && limits.tokens_per_minute == 0;
   return pool_.answered_ || !may_learn;
@@ -146,9 +167,15 @@ milliseconds BatchCalls::send_what_may_go() {
         ready_.pop_front();
         continue;
       }
-      wait = std::min(wait, std::max(*early, milliseconds(1)));
+      wait = std::min(wait, std::max(*early, next_look_));
+      next_look_ = std::min(2 * next_look_, kLastLook);
+      if (!waits_for_slot_) pool_.wait_for_slot(connections_);
+      waits_for_slot_ = true;
       break;
     }
+    next_look_ = kFirstLook;
+    if (waits_for_slot_) pool_.stop_waiting(connections_);
+    waits_for_slot_ = false;
     const Job taken = job;
     ready_.pop_front();
     send(taken);
@@ -178,6 +205,7 @@ std::optional<milliseconds> BatchCalls::set_money_aside() {
 void BatchCalls::charge(Job& job, const Usage& usage) {
   if (job.reserved.is_zero() && usage.empty()) return;
   pool_.context_.meter.settle(job.reserved, usage);
+  watcher_.cost(usage.money);
   job.reserved = Money();
 }
 

@@ -29,7 +29,8 @@ namespace coppice::services {
 
 class BatchCalls {
  public:
-  BatchCalls(HttpFunctionPool& pool, const std::vector<Arguments>& calls, HttpMulti& connections);
+  BatchCalls(HttpFunctionPool& pool, const std::vector<Arguments>& calls, HttpMulti& connections,
+             CallWatcher& watcher);
   // Breaks off what is in flight and gives back what it holds.
   ~BatchCalls();
   BatchCalls(const BatchCalls&) = delete;
@@ -72,11 +73,13 @@ class BatchCalls {
   void charge(Job& job, const Usage& usage);
   void keep_spending();
   Milliseconds time_left(const Job& job) const;
+  void tell_all_begun();
   void leave() noexcept;
 
   HttpFunctionPool& pool_;
   const std::vector<Arguments>& calls_;
   HttpMulti& connections_;
+  CallWatcher& watcher_;
   CircuitBreaker& breaker_;
   std::vector<std::pair<std::string, std::string>> headers_;  // with the key
   JsonAnswer parser_;
@@ -86,6 +89,9 @@ class BatchCalls {
   std::map<std::uint64_t, Job> in_flight_;
   std::size_t in_flight_bytes_ = 0;
   std::size_t open_calls_ = 0;
+  bool told_all_begun_ = false;
+  bool waits_for_slot_ = false;
+  Milliseconds next_look_;
   std::uint64_t next_id_ = 0;
   TimePoint spending_kept_;
 };

@@ -90,6 +90,17 @@ class RowsToCalls {
   std::unordered_map<std::string, std::size_t> known_;
 };
 
+// Of calls inside calls: when they all have begun, others are still to come.
+class OuterWatcher final : public CallWatcher {
+ public:
+  explicit OuterWatcher(CallWatcher& outer) : outer_(outer) {}
+  void all_begun() override {}
+  void cost(const Money& money) override { outer_.cost(money); }
+
+ private:
+  CallWatcher& outer_;
+};
+
 std::string model_key(const ServiceSource& source, const HttpSettings& settings) {
   if (!source.is_json()) return source.model + " at " + settings.base_url;
   const std::string address = settings.base_url + source.address;
@@ -120,13 +131,21 @@ HttpFunctionPool::HttpFunctionPool(HttpFunction function, ServiceContext context
 
 BatchResult HttpFunctionPool::evaluate(const std::vector<Fragment>& fragments, const Batch& batch,
                                        std::stop_token stop) {
+  Unwatched nobody;
+  return evaluate_watched(fragments, batch, nobody, std::move(stop));
+}
+
+BatchResult HttpFunctionPool::evaluate_watched(const std::vector<Fragment>& fragments,
+                                               const Batch& batch, CallWatcher& watcher,
+                                               std::stop_token stop) {
   std::vector<const Fragment*> level;
   for (const Fragment& fragment : fragments) level.push_back(&fragment);
-  return evaluate_level(level, batch, stop);
+  return evaluate_level(level, batch, watcher, stop);
 }
 
 BatchResult HttpFunctionPool::evaluate_level(const std::vector<const Fragment*>& fragments,
-                                             const Batch& batch, const std::stop_token& stop) {
+                                             const Batch& batch, CallWatcher& watcher,
+                                             const std::stop_token& stop) {
   // Calls inside calls come first, all of one depth at the same time.
   std::vector<const Fragment*> inner;
   for (const Fragment* const fragment : fragments) {
@@ -135,7 +154,10 @@ BatchResult HttpFunctionPool::evaluate_level(const std::vector<const Fragment*>&
     }
   }
   BatchResult inner_results;
-  if (!inner.empty()) inner_results = evaluate_level(inner, batch, stop);
+  if (!inner.empty()) {
+    OuterWatcher of_inner(watcher);
+    inner_results = evaluate_level(inner, batch, of_inner, stop);
+  }
 
   BatchResult results(fragments.size(), std::vector<Cell>(batch.row_count));
   RowsToCalls rows(results, function_.signature.volatility != Volatility::kVolatile);
@@ -159,15 +181,15 @@ BatchResult HttpFunctionPool::evaluate_level(const std::vector<const Fragment*>&
     }
     rows.add(f, columns[f], batch.row_count);
   }
-  rows.fill_in(make_calls(rows.calls(), stop));
+  rows.fill_in(make_calls(rows.calls(), watcher, stop));
   return results;
 }
 
 std::vector<Cell> HttpFunctionPool::make_calls(const std::vector<Arguments>& calls,
-                                               const std::stop_token& stop) {
+                                               CallWatcher& watcher, const std::stop_token& stop) {
   if (calls.empty()) return {};
   std::unique_ptr<HttpMulti> connections = take_connections();
-  std::vector<Cell> cells = BatchCalls(*this, calls, *connections).run(stop);
+  std::vector<Cell> cells = BatchCalls(*this, calls, *connections, watcher).run(stop);
   give_back(std::move(connections));
   return cells;
 }
@@ -183,6 +205,21 @@ std::unique_ptr<HttpMulti> HttpFunctionPool::take_connections() {
 void HttpFunctionPool::give_back(std::unique_ptr<HttpMulti> connections) {
   const std::lock_guard lock(mutex_);
   idle_.push_back(std::move(connections));
+}
+
+void HttpFunctionPool::wait_for_slot(HttpMulti& loop) {
+  const std::lock_guard lock(mutex_);
+  waiting_.insert(&loop);
+}
+
+void HttpFunctionPool::stop_waiting(HttpMulti& loop) {
+  const std::lock_guard lock(mutex_);
+  waiting_.erase(&loop);
+}
+
+void HttpFunctionPool::wake_waiting() {
+  const std::lock_guard lock(mutex_);
+  for (HttpMulti* const loop : waiting_) loop->wake();
 }
 
 }  // namespace coppice::services

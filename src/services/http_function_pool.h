@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -66,15 +67,22 @@ class HttpFunctionPool final : public FunctionPool {
 
   BatchResult evaluate(const std::vector<Fragment>& fragments, const Batch& batch,
                        std::stop_token stop) override;
+  BatchResult evaluate_watched(const std::vector<Fragment>& fragments, const Batch& batch,
+                               CallWatcher& watcher, std::stop_token stop) override;
 
  private:
   friend class BatchCalls;
 
   BatchResult evaluate_level(const std::vector<const Fragment*>& fragments, const Batch& batch,
-                             const std::stop_token& stop);
-  std::vector<Cell> make_calls(const std::vector<Arguments>& calls, const std::stop_token& stop);
+                             CallWatcher& watcher, const std::stop_token& stop);
+  std::vector<Cell> make_calls(const std::vector<Arguments>& calls, CallWatcher& watcher,
+                               const std::stop_token& stop);
   std::unique_ptr<HttpMulti> take_connections();
   void give_back(std::unique_ptr<HttpMulti> connections);
+  // Loops that wait for a slot, which another one of this pool may hold.
+  void wait_for_slot(HttpMulti& loop);
+  void stop_waiting(HttpMulti& loop);
+  void wake_waiting();
 
   const HttpFunction function_;
   const ServiceSource source_;
@@ -87,6 +95,7 @@ class HttpFunctionPool final : public FunctionPool {
   std::atomic<double> tokens_out_ = 256;  // of an answer, smoothed
   std::mutex mutex_;
   std::vector<std::unique_ptr<HttpMulti>> idle_;
+  std::set<HttpMulti*> waiting_;
 };
 
 }  // namespace coppice::services

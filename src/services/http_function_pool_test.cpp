@@ -81,6 +81,62 @@ TEST_F(HttpPool, ResultsComeInTheOrderOfTheRows) {
   EXPECT_EQ(usage.retries, 0);
 }
 
+// Counts the calls that were answered when the last of them had begun.
+class AnsweredAtLast final : public CallWatcher {
+ public:
+  explicit AnsweredAtLast(const std::atomic<int>& answered) : answered_(answered) {}
+  void all_begun() override { at_last.push_back(answered_); }
+  void cost(const Money& money) override { sum += money; }
+  std::vector<int> at_last;
+  Money sum;
+
+ private:
+  const std::atomic<int>& answered_;
+};
+
+TEST_F(HttpPool, TellsWhenTheLastCallHasBegunAndWhatAllHaveCost) {
+  std::atomic<int> answered = 0;
+  ParallelHttpServer server([&](const ReceivedRequest& request) {
+    std::this_thread::sleep_for(milliseconds(30));
+    if (json::parse(request.body).at("a") == "text 3") return status("404 Not Found");
+    ++answered;
+    return echo(request);
+  });
+  const auto pool = json_pool(server, {{"in_flight", "4"}, {"call_price", "0.5"}});
+  Batch batch{10, {{}}};
+  for (const std::string& text : numbered(10)) batch.arguments[0].push_back(text_value(text));
+  AnsweredAtLast watcher(answered);
+  pool->evaluate_watched({Fragment{-1, "public.f", {{0, "", {}}}}}, batch, watcher, {});
+  ASSERT_EQ(watcher.at_last.size(), 1U);
+  EXPECT_GE(watcher.at_last[0], 5);  // four of ten are out
+  EXPECT_LT(watcher.at_last[0], 9);
+  EXPECT_EQ(watcher.sum, world_.usage.total().money);
+  EXPECT_EQ(watcher.sum, *Money::parse("4.5"));  // a refusal costs nothing
+}
+
+TEST_F(HttpPool, WhoeverComesNextTakesTheSlotsThatTheLastCallsLeave) {
+  std::atomic<int> at_once = 0, most_at_once = 0;
+  ParallelHttpServer server([&](const ReceivedRequest& request) {
+    int most = most_at_once;
+    const int now = ++at_once;
+    while (now > most && !most_at_once.compare_exchange_weak(most, now)) {
+    }
+    const bool last = json::parse(request.body).at("a") == "last";
+    std::this_thread::sleep_for(milliseconds(last ? 400 : 5));
+    --at_once;
+    return echo(request);
+  });
+  const auto pool = json_pool(server, {{"in_flight", "4"}});
+  std::jthread slow([&] { EXPECT_EQ(text_of(call(*pool, {"last"}).at(0)), "last"); });
+  std::this_thread::sleep_for(milliseconds(100));
+  const auto begun = steady_clock::now();
+  for (const Cell& cell : call(*pool, numbered(60))) EXPECT_NE(text_of(cell), "");
+  // Three at a time: 20 rounds of 5 ms, and the slow call is not waited for.
+  EXPECT_LT(steady_clock::now() - begun, milliseconds(290));
+  slow.join();
+  EXPECT_LE(most_at_once, 4);
+}
+
 TEST_F(HttpPool, NullIsNotSentAndEqualCallsAreMadeOnce) {
   ParallelHttpServer server(echo);
   const auto pool = json_pool(server);

@@ -8,8 +8,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A slot becomes free when a call ends; whoever waits is in the same process and looks again then.
-constexpr milliseconds kSlotWait{20};
+// A slot becomes free when a call ends: the loop of that call sees it, and wakes others.
+constexpr milliseconds kSlotWait{1};
 constexpr double kMinuteUs = 60e6;
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "base/error.h"
 
@@ -58,23 +59,30 @@ void wait_for(std::chrono::milliseconds wait, const std::stop_token& stop) {
 
 BatchResult MeteredPool::evaluate(const std::vector<Fragment>& fragments, const Batch& batch,
                                   std::stop_token stop) {
+  Unwatched nobody;
+  return evaluate_watched(fragments, batch, nobody, std::move(stop));
+}
+
+BatchResult MeteredPool::evaluate_watched(const std::vector<Fragment>& fragments,
+                                          const Batch& batch, CallWatcher& watcher,
+                                          std::stop_token stop) {
   std::vector<std::vector<std::size_t>> calls;
   std::int64_t count = 0;
   for (const Fragment& fragment : fragments) {
     calls.push_back(calls_of(fragment, batch));
     count += static_cast<std::int64_t>(calls.back().size());
   }
-  if (options_.call_price.is_zero()) return make(fragments, batch, count, Money(), stop);
+  if (options_.call_price.is_zero()) return make(fragments, batch, count, Money(), watcher, stop);
   BatchResult results;
   for (std::size_t i = 0; i < fragments.size(); ++i) {
-    results.push_back(evaluate_paid(fragments[i], batch, calls[i], stop));
+    results.push_back(evaluate_paid(fragments[i], batch, calls[i], watcher, stop));
   }
   return results;
 }
 
 std::vector<Cell> MeteredPool::evaluate_paid(const Fragment& fragment, const Batch& batch,
                                              const std::vector<std::size_t>& rows,
-                                             const std::stop_token& stop) {
+                                             CallWatcher& watcher, const std::stop_token& stop) {
   std::vector<Cell> cells(batch.row_count, Value{});
   for (std::size_t done = 0; done < rows.size();) {
     const auto wanted = static_cast<std::int64_t>(rows.size() - done);
@@ -91,7 +99,7 @@ std::vector<Cell> MeteredPool::evaluate_paid(const Fragment& fragment, const Bat
     }
     const auto count = static_cast<std::size_t>(allowance.calls);
     BatchResult some = make({fragment}, rows_of(batch, rows.data() + done, count), allowance.calls,
-                            options_.call_price * allowance.calls, stop);
+                            options_.call_price * allowance.calls, watcher, stop);
     for (std::size_t i = 0; i < count; ++i) cells[rows[done + i]] = std::move(some[0][i]);
     done += count;
   }
@@ -99,7 +107,7 @@ std::vector<Cell> MeteredPool::evaluate_paid(const Fragment& fragment, const Bat
 }
 
 BatchResult MeteredPool::make(const std::vector<Fragment>& fragments, const Batch& batch,
-                              std::int64_t calls, const Money& reserved,
+                              std::int64_t calls, const Money& reserved, CallWatcher& watcher,
                               const std::stop_token& stop) {
   if (calls == 0) return pool_->evaluate(fragments, batch, stop);
   const auto begin = steady_clock::now();
@@ -114,6 +122,7 @@ BatchResult MeteredPool::make(const std::vector<Fragment>& fragments, const Batc
     usage.money = options_.call_price * calls;
     usage.seconds = seconds * side_by_side;
     meter_.settle(reserved, usage);
+    watcher.cost(usage.money);
     meter_.rest();
   };
   try {

@@ -31,13 +31,15 @@ class MeteredPool final : public FunctionPool {
   // Every fragment is a call over argument columns.
   BatchResult evaluate(const std::vector<Fragment>& fragments, const Batch& batch,
                        std::stop_token stop) override;
+  BatchResult evaluate_watched(const std::vector<Fragment>& fragments, const Batch& batch,
+                               CallWatcher& watcher, std::stop_token stop) override;
 
  private:
   std::vector<Cell> evaluate_paid(const Fragment& fragment, const Batch& batch,
-                                  const std::vector<std::size_t>& rows,
+                                  const std::vector<std::size_t>& rows, CallWatcher& watcher,
                                   const std::stop_token& stop);
   BatchResult make(const std::vector<Fragment>& fragments, const Batch& batch, std::int64_t calls,
-                   const Money& reserved, const std::stop_token& stop);
+                   const Money& reserved, CallWatcher& watcher, const std::stop_token& stop);
 
   std::unique_ptr<FunctionPool> pool_;
   SpendingMeter& meter_;

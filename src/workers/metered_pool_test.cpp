@@ -115,6 +115,18 @@ TEST_F(MeteredPoolTest, MakesTheCallsThatArePaidForAndNoOther) {
   EXPECT_EQ(purse->reserved_sum, purse->sum.money);
 }
 
+TEST_F(MeteredPoolTest, TellsItsWatcherWhatTheCallsHaveCost) {
+  class Sum final : public CallWatcher {
+   public:
+    void all_begun() override {}
+    void cost(const Money& money) override { sum += money; }
+    Money sum;
+  } watcher;
+  const Batch rows = batch({number(1), Value{}, number(13), number(3), number(4)});
+  pool(3, "0.5").evaluate_watched(fragments(), rows, watcher, {});
+  EXPECT_EQ(watcher.sum, *Money::parse("1.5"));  // the failed one too, and not the refused one
+}
+
 TEST_F(MeteredPoolTest, WaitsForWhatOthersMayGiveBack) {
   MeteredPool& metered = pool(5, "1");
   purse->waits = 2;
