@@ -40,10 +40,12 @@ Digest digest_from_hex(std::string_view hex);
 // order that a listing keeps: backups and marks before the indexes.
 inline constexpr std::string_view kMetaFolder = "meta";
 inline constexpr std::string_view kBackupFolder = "meta/backups";
+inline constexpr std::string_view kDrillFolder = "meta/drills";
 inline constexpr std::string_view kEpochFolder = "meta/epochs";
 inline constexpr std::string_view kMarkFolder = "meta/garbage";
 inline constexpr std::string_view kIndexFolder = "meta/index";
 inline constexpr std::string_view kKeyFolder = "meta/keys";
+inline constexpr std::string_view kSigningFolder = "meta/signing";
 
 // "packs/ab/ab…", "meta/index/…".
 std::string pack_name(const ObjectId& pack);

@@ -8,8 +8,8 @@
 namespace coppice::repo {
 namespace {
 
-constexpr std::array<std::string_view, 4> kLetters = {"CPCEPACK", "CPCEINDX", "CPCEBKUP",
-                                                      "CPCEMARK"};
+constexpr std::array<std::string_view, 6> kLetters = {"CPCEPACK", "CPCEINDX", "CPCEBKUP",
+                                                      "CPCEMARK", "CPCEDRIL", "CPCESIGN"};
 
 std::string_view letters(ObjectKind kind) { return kLetters.at(static_cast<std::size_t>(kind)); }
 

@@ -14,7 +14,7 @@
 
 namespace coppice::repo {
 
-enum class ObjectKind { kPack, kIndex, kBackup, kMark };
+enum class ObjectKind { kPack, kIndex, kBackup, kMark, kDrill, kSigning };
 
 inline constexpr std::size_t kSaltBytes = 32;
 inline constexpr std::size_t kHeaderBytes = 8 + kEpochBytes + kSaltBytes;
