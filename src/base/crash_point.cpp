@@ -48,6 +48,8 @@ constexpr Registered kPoints[] = {
     {"restore.table_loaded", "a restore has loaded a table"},
     {"restore.media_part", "a restore has written a part of the media"},
     {"restore.proven", "a restore is done, and the home is still closed"},
+    {"schedule.task_begun", "a task of the schedule is noted as running, nothing of it is done"},
+    {"schedule.task_done", "a task of the schedule is done, its outcome is not noted"},
     {"revert.rows_written", "a revert has written its rows, not published"},
     {"revert.before_commit", "a revert is published but its transaction is open"},
     {"media.object_written", "a media object's temporary file is complete, not renamed"},

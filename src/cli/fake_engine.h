@@ -33,6 +33,7 @@ struct FakeState {
   VerifyReport verify_report;
   DrillReport drill_report;
   RestoreReport restore_report;
+  ScheduleReport schedule_report;
   std::vector<Finding> findings;
   std::string media = "bytes";
   std::string home;
@@ -254,6 +255,13 @@ class FakeRecovery final : public Recovery {
         sink);
     return state_.restore_report;
   }
+  ScheduleReport schedule_run(const Config&, const ScheduleRequest& request,
+                              ResultSink& sink) override {
+    did(fmt::format("schedule_run {} [{}]", place(request.repository()), join(request.tasks, ",")),
+        sink);
+    return state_.schedule_report;
+  }
+  void schedule_show(const Config&, ResultSink& sink) override { did("schedule_show", sink); }
 
  private:
   static std::string place(const RepositoryAddress& repository) {

@@ -19,6 +19,13 @@ void find_key(Session& session, RepositoryAddress& address) {
     address.secret = read_file(*file);
     return;
   }
+  const bool is_said = arguments.has("--password-file") || arguments.has("--password-command");
+  const std::string& key_file = session.config().text("backup.key_file");
+  if (!key_file.empty() && !is_said && !address.no_encryption) {
+    address.key = Key::kKeyFile;
+    address.secret = read_file(session.config().home() / key_file);
+    return;
+  }
   std::string reference = session.config().text("backup.password");
   if (const auto file = arguments.value("--password-file")) {
     reference = "file:" + std::filesystem::absolute(*file).string();

@@ -34,6 +34,12 @@ int run_apply(Session& session);
 int run_schema_dump(Session& session);
 int run_schema_diff(Session& session);
 
+// schedule_verbs.cpp
+int run_schedule_run(Session& session);
+int run_schedule_show(Session& session);
+int run_schedule_install(Session& session);
+int run_schedule_remove(Session& session);
+
 // shell.cpp
 int run_shell(Session& session);
 

@@ -20,9 +20,9 @@ last_backup AS (SELECT b.* FROM coppice.backups b, moment
 past_drills AS (SELECT d.* FROM coppice.drills d, moment WHERE began_at < now + interval '1 hour'),
 last_drill AS (SELECT * FROM past_drills ORDER BY began_at DESC LIMIT 1),
 passed_drill AS (SELECT * FROM past_drills WHERE passed ORDER BY began_at DESC LIMIT 1)
-SELECT b.backup_id, b.moment, greatest(0, extract(epoch FROM now - b.moment)),
+SELECT b.backup_id, b.moment, extract(epoch FROM now - b.moment),
   (SELECT max(published_at) FROM coppice.trees) > b.moment,
-  d.began_at, d.passed, greatest(0, extract(epoch FROM now - p.began_at)),
+  d.began_at, d.passed, extract(epoch FROM now - p.began_at),
   (SELECT string_agg(r.task || ': ' || r.error, '; ' ORDER BY r.task) FROM (
      SELECT DISTINCT ON (task) task, outcome, coalesce(error, 'it was interrupted') AS error
      FROM coppice.scheduled_runs ORDER BY task, run_id DESC) r
@@ -30,7 +30,7 @@ SELECT b.backup_id, b.moment, greatest(0, extract(epoch FROM now - b.moment)),
 FROM moment LEFT JOIN last_backup b ON true LEFT JOIN last_drill d ON true
 LEFT JOIN passed_drill p ON true)";
 
-double number(std::string_view text) { return std::stod(std::string(text)); }
+double age_in(const std::string& seconds) { return std::max(0.0, std::stod(seconds)); }
 
 // The setting, and what it says in seconds.
 struct Objective {
@@ -79,7 +79,7 @@ BackupStatus read_backup_status(EngineContext& context) {
   BackupStatus status;
   status.backup_id = text(0);
   status.backup_at = text(1);
-  if (const auto age = text(2)) status.backup_age_s = number(*age);
+  if (const auto age = text(2)) status.backup_age_s = age_in(*age);
   // What nobody has changed since cannot be lost.
   if (status.backup_id) {
     const bool changed = !row.is_null(0, 3) && row.boolean(0, 3);
@@ -87,7 +87,7 @@ BackupStatus read_backup_status(EngineContext& context) {
   }
   status.drill_at = text(4);
   if (!row.is_null(0, 5)) status.drill_passed = row.boolean(0, 5);
-  if (const auto age = text(6)) status.drill_age_s = number(*age);
+  if (const auto age = text(6)) status.drill_age_s = age_in(*age);
   status.failing_tasks = text(7).value_or("");
   check_objectives(context.config, status);
   return status;

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/text.h"
+#include "base/wall_time.h"
 #include "catalog/schema.h"
 #include "config/settings.h"
 #include "config/version.h"
@@ -21,6 +22,7 @@
 #include "pg/transaction.h"
 #include "recovery/catalog_rows.h"
 #include "recovery/files.h"
+#include "recovery/home_log.h"
 #include "recovery/home_schema.h"
 #include "recovery/open_repository.h"
 #include "recovery/pin.h"
@@ -407,8 +409,10 @@ class BackupMaker {
   }
 
   BackupReport commit() {
-    manifest_.created_at = utc_text(SystemClock().now_us());
-    manifest_.moment = content_.moment;
+    manifest_.created_at = utc_text(wall_time_us());
+    // The server's time, unless a test goes by another calendar.
+    const std::optional<std::int64_t> of_test = test_wall_time_us();
+    manifest_.moment = of_test ? utc_text(*of_test) : content_.moment;
     manifest_.program = std::string(program_version());
     manifest_.catalog_format = catalog::kCatalogFormat;
     manifest_.server_version = context_.main.server_version();
@@ -431,7 +435,18 @@ class BackupMaker {
     report.seconds = manifest_.seconds;
     report.damaged = manifest_.damaged;
     if (parent_.backup != nullptr) report.parent = parent_.backup->id.hex();
+    note(report);
     return report;
+  }
+
+  // The backup is there all the same.
+  void note(const BackupReport& report) {
+    try {
+      note_backup(context_.main, request_.repository, report, manifest_.moment);
+    } catch (const Error& error) {
+      sink_.notice(
+          fmt::format("the backup is made, but the home could not note it: {}", error.message()));
+    }
   }
 
   EngineContext& context_;

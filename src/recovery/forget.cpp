@@ -140,7 +140,12 @@ void forget_backups(const ForgetRequest& request, ResultSink& sink) {
                 "give one or the other");
   }
   const OpenRepository open = open_repository(request.repository, sink);
-  const std::vector<KnownBackup> backups = known_backups(*open.repository, sink);
+  std::vector<KnownBackup> backups = known_backups(*open.repository, sink);
+  if (request.home_id) {
+    std::erase_if(backups, [&](const KnownBackup& backup) {
+      return backup.manifest.home_id != *request.home_id;
+    });
+  }
   const std::vector<Fate> all = request.backups.empty() ? fates(backups, request.keep)
                                                         : fates_of_named(backups, request.backups);
   const bool keeps_any =

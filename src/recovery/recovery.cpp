@@ -10,6 +10,7 @@
 #include "recovery/forget.h"
 #include "recovery/open_repository.h"
 #include "recovery/restore.h"
+#include "recovery/run_schedule.h"
 #include "recovery/verify.h"
 
 namespace coppice {
@@ -102,6 +103,14 @@ class HomeRecovery final : public Recovery {
   RestoreReport restore(const ConfigRequest& config, const RestoreRequest& request,
                         ResultSink& sink) override {
     return recovery::restore_home(config, request, sink);
+  }
+
+  ScheduleReport schedule_run(const Config& config, const ScheduleRequest& request,
+                              ResultSink& sink) override {
+    return recovery::run_schedule(config, request, *this, sink);
+  }
+  void schedule_show(const Config& config, ResultSink& sink) override {
+    recovery::show_schedule(config, sink);
   }
 };
 

@@ -8,11 +8,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "config/config.h"
 #include "engine/result_sink.h"
 
@@ -132,6 +134,7 @@ struct ForgetRequest {
   RepositoryAddress repository;
   std::vector<std::string> backups;  // these; or those that the rules do not keep
   KeepRules keep;
+  std::optional<std::string> home_id;  // with rules: of backups of this home alone
   bool dry_run = false;
 };
 struct CollectRequest {
@@ -142,6 +145,24 @@ struct CollectRequest {
 struct CollectReport {
   std::uint64_t packs = 0, marked_packs = 0, marked_bytes = 0;
   std::uint64_t removed_packs = 0, removed_bytes = 0;
+};
+
+// What is due by the schedule of a home.
+struct ScheduleRequest {
+  std::function<RepositoryAddress()> repository;  // asked for when something is due
+  std::vector<std::string> tasks;                 // these, due or not; none: what is due
+};
+struct ScheduleReport {
+  struct Run {
+    std::string task;                          // "backup"
+    std::string outcome;                       // "done", "partly", "failed"
+    std::string what;                          // what was done, or why not
+    ErrorCode code = ErrorCode::kComputation;  // unless it is done
+    double seconds = 0;
+  };
+  bool is_busy = false;  // another process is doing it
+  std::vector<Run> runs;
+  std::string next_task, next_at;  // empty: nothing is scheduled
 };
 
 class Recovery {
@@ -169,6 +190,10 @@ class Recovery {
                             ResultSink& sink) = 0;
   virtual RestoreReport restore(const ConfigRequest& config, const RestoreRequest& request,
                                 ResultSink& sink) = 0;
+  virtual ScheduleReport schedule_run(const Config& config, const ScheduleRequest& request,
+                                      ResultSink& sink) = 0;
+  // One row a task: (task, calendar, last, outcome, error, next).
+  virtual void schedule_show(const Config& config, ResultSink& sink) = 0;
 };
 
 std::unique_ptr<Recovery> make_recovery();

@@ -95,7 +95,7 @@ std::string service_unit(const TimerSubject& subject) {
       // A database server that somebody else uses meanwhile goes on.
       "KillMode=process\n",
       command_word(subject.program, "%"), command_word(subject.home));
-  if (subject.account) unit += fmt::format("User={}\n", *subject.account);
+  if (subject.system && subject.account) unit += fmt::format("User={}\n", *subject.account);
   unit +=
       "Nice=10\n"
       "IOSchedulingClass=idle\n"

@@ -1,0 +1,27 @@
+// What a home notes in its catalog of its own backups: `status` and schedules go by it.
+#pragma once
+
+#include <string>
+
+#include "pg/connection.h"
+#include "recovery/recovery.h"
+
+namespace coppice::recovery {
+
+// The address without secrets, and absolute.
+std::string printable_address(const RepositoryAddress& address);
+
+// A backup that was just made, of the point at `moment`. Those of the time before 400 days go, but
+// the last one.
+void note_backup(pg::Connection& connection, const RepositoryAddress& address,
+                 const BackupReport& report, const std::string& moment);
+
+struct NotedDrill {
+  std::string repository;  // its id
+  std::string home_id;     // of the home that the backup is of
+  std::int64_t began_us = 0, ended_us = 0;
+};
+// A drill of one of its backups; of another's nothing is noted.
+void note_drill(const Config& config, const NotedDrill& drill, const DrillReport& report);
+
+}  // namespace coppice::recovery
