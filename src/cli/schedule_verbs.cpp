@@ -193,6 +193,7 @@ int run_schedule_run(Session& session) {
                     : next,
                 {});
   }
+  session.console().out().flush();  // before what is wrong with it
   throw_failures(report);
   return 0;
 }

@@ -177,6 +177,7 @@ int run_status(Session& session) {
   const StatusReport report = session.engine().status();
   print_status(session, report);
   if (report.backups.missed.empty()) return 0;
+  session.console().out().flush();  // before what is wrong with it
   throw Error(ErrorCode::kComputation,
               "objectives are missed: " + join(report.backups.missed, "; "),
               "see: coppice schedule show; make a backup: coppice backup create");
