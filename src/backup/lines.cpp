@@ -37,6 +37,25 @@ bool ends_blob(std::string_view line) {
   return (tail & kCutMask) == 0;
 }
 
+char unescaped(char letter) {
+  switch (letter) {
+    case 'b':
+      return '\b';
+    case 'f':
+      return '\f';
+    case 'n':
+      return '\n';
+    case 'r':
+      return '\r';
+    case 't':
+      return '\t';
+    case 'v':
+      return '\v';
+    default:
+      return letter;
+  }
+}
+
 }  // namespace
 
 RowKey key_of(std::string_view line) {
@@ -55,6 +74,15 @@ void split_fields(std::string_view line, std::vector<std::string_view>& fields) 
     if (end == std::string_view::npos) return;
     line.remove_prefix(end + 1);
   }
+}
+
+std::string unescaped_field(std::string_view field) {
+  std::string text;
+  text.reserve(field.size());
+  for (std::size_t i = 0; i < field.size(); ++i) {
+    text += field[i] == '\\' && i + 1 < field.size() ? unescaped(field[++i]) : field[i];
+  }
+  return text;
 }
 
 LineWriter::~LineWriter() {

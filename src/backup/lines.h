@@ -33,6 +33,8 @@ RowKey key_of(std::string_view line);
 
 // The fields of a line, which may end with its line feed. Views into it.
 void split_fields(std::string_view line, std::vector<std::string_view>& fields);
+// The value of a field that is not \N.
+std::string unescaped_field(std::string_view field);
 
 enum class Cut { kBySize, kByKeys };
 

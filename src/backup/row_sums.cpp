@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "backup/field_hash.h"
+#include "backup/lines.h"
 #include "base/error.h"
 #include "pg/copy.h"
 
@@ -94,34 +95,6 @@ class AdderThreads {
   std::vector<std::jthread> threads_;
 };
 
-char unescaped(char letter) {
-  switch (letter) {
-    case 'b':
-      return '\b';
-    case 'f':
-      return '\f';
-    case 'n':
-      return '\n';
-    case 'r':
-      return '\r';
-    case 't':
-      return '\t';
-    case 'v':
-      return '\v';
-    default:
-      return letter;
-  }
-}
-
-std::string unescaped_text(std::string_view field) {
-  std::string text;
-  text.reserve(field.size());
-  for (std::size_t i = 0; i < field.size(); ++i) {
-    text += field[i] == '\\' && i + 1 < field.size() ? unescaped(field[++i]) : field[i];
-  }
-  return text;
-}
-
 }  // namespace
 
 void canonical_session(pg::Connection& connection) {
@@ -204,7 +177,7 @@ void RowAdder::split(std::string_view line) {
 void RowAdder::append_value(std::string_view field) {
   if (field == "\\N") return append_missing(element_);
   if (field.find('\\') == std::string_view::npos) return append_text(element_, field);
-  append_text(element_, unescaped_text(field));
+  append_text(element_, unescaped_field(field));
 }
 
 void RowAdder::add_element(std::size_t sum) { sums_[sum].add(expander_.expand_hash_of(element_)); }

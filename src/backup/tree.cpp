@@ -73,6 +73,8 @@ const json& Tree::member(const char* name) const {
   return *found;
 }
 
+bool Tree::has(const char* name) const { return members_->contains(name); }
+
 std::vector<BlobId> Tree::part(const std::vector<BlobId>& all, const json& span) const {
   return checked([&] {
     const auto first = span.at(0).get<std::size_t>();

@@ -45,6 +45,7 @@ class Tree {
 
   const repo::BlobId& id() const { return id_; }
   const nlohmann::json& member(const char* name) const;
+  bool has(const char* name) const;
   std::vector<repo::BlobId> blobs(const nlohmann::json& span) const;
   std::vector<repo::BlobId> all_blobs() const { return blobs_; }
   std::vector<repo::BlobId> trees(const nlohmann::json& span) const;

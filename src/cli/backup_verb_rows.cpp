@@ -132,22 +132,6 @@ std::vector<Verb> backup_verbs() {
        .options = with_repository({}),
        .examples = {{"coppice backup cat 3f2a90c1:tables/films.film.tsv --repo /backup/films",
                      "the rows, in the text form of COPY"}}},
-      {.name = "restore",
-       .group = kBackups,
-       .summary = "Make a home of a backup, and prove that it is equal",
-       .details =
-           "The home's folder must be empty or not there; with --database the rows go to an empty "
-           "database. Both roots are made again of what was restored; exit code 6 when they "
-           "differ. An interrupted restore goes on when it is called again.",
-       .options = with_repository(
-           {{.name = "--backup", .value = "BACKUP", .doc = "Its id; without it the latest."},
-            {.name = "--at",
-             .value = "TIME",
-             .doc = "The newest backup that is not later than TIME."}}),
-       .examples = {{"coppice restore --repo /backup/films --home /srv/films", ""},
-                    {"coppice restore --repo /backup/films --at '2026-11-22 10:00+00' --home /tmp/"
-                     "films",
-                     "as it was then"}}},
   };
 }
 

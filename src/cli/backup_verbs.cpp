@@ -189,39 +189,4 @@ int run_backup_cat(Session& session) {
   return 0;
 }
 
-int run_restore(Session& session) {
-  RestoreRequest request;
-  request.repository = named_repository(session);
-  request.backup = session.arguments().value("--backup");
-  request.at = session.arguments().value("--at");
-  if (request.backup && request.at) {
-    throw Error(ErrorCode::kUsage, "--backup and --at both say which backup",
-                "leave out one of them");
-  }
-  ConfigRequest where;
-  where.home = session.config().home();
-  where.database_url = session.arguments().value("--database");
-  where.environment = session.environment();
-  PrintingSink sink = session.sink();
-  const RestoreReport report = session.factory().recovery()->restore(where, request, sink);
-  session.say(fmt::format("restored backup {} of {} into {}: {} row versions, {} media objects, "
-                          "{:.1f} s; root {} {}",
-                          short_backup_id(report.backup), report.moment, where.home->string(),
-                          report.rows, report.media_objects, report.seconds, report.root_restored,
-                          report.equal ? "is equal" : "DIFFERS"),
-              report_json(report));
-  if (report.equal && report.damaged.empty()) return 0;
-  if (report.equal) {
-    throw Error(ErrorCode::kPartlyDone,
-                fmt::format("the backup lacks {} media objects that could not be read when it was "
-                            "made: {}",
-                            report.damaged.size(), join(report.damaged, "; ")),
-                "all else is there, and the home is open; an earlier backup may have them");
-  }
-  throw Error(
-      ErrorCode::kIntegrity,
-      "what was restored differs from what was backed up: " + join(report.differences, ", "),
-      "the home stays closed; look at the repository: coppice backup verify --data");
-}
-
 }  // namespace coppice::cli

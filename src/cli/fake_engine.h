@@ -33,6 +33,7 @@ struct FakeState {
   VerifyReport verify_report;
   DrillReport drill_report;
   RestoreReport restore_report;
+  ExportReport export_report;
   ScheduleReport schedule_report;
   std::vector<Finding> findings;
   std::string media = "bytes";
@@ -239,6 +240,12 @@ class FakeRecovery final : public Recovery {
            int output_fd, ResultSink& sink) override {
     did(fmt::format("backup_cat {} {} {}", place(repository), backup, path), sink);
     write_all(output_fd, state_.media, "standard output");
+  }
+  ExportReport export_backup(const ExportRequest& request, ResultSink& sink) override {
+    did(fmt::format("backup_export {} {} {}{}", place(request.repository), request.backup,
+                    request.folder, request.history ? " history" : ""),
+        sink);
+    return state_.export_report;
   }
   DrillReport drill(const ConfigRequest&, const DrillRequest& request, ResultSink& sink) override {
     did(fmt::format("drill {} {} {} {} {} {}", place(request.repository),

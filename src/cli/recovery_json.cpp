@@ -97,4 +97,19 @@ std::string report_json(const RestoreReport& report) {
       .text();
 }
 
+std::string report_json(const ExportReport& report) {
+  return JsonObject()
+      .add("backup", report.backup)
+      .add("moment", report.moment)
+      .add("tables", report.tables)
+      .add("rows", report.rows)
+      .add("media_objects", report.media_objects)
+      .add("media_bytes", report.media_bytes)
+      .add("bytes", report.bytes)
+      .add_json("left_out", json_strings(report.left_out))
+      .add_json("damaged", json_strings(report.damaged))
+      .add_json("seconds", seconds_json(report.seconds))
+      .text();
+}
+
 }  // namespace coppice::cli

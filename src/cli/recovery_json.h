@@ -11,5 +11,6 @@ std::string report_json(const BackupReport& report);
 std::string report_json(const VerifyReport& report);
 std::string report_json(const RestoreReport& report);
 std::string report_json(const DrillReport& report);
+std::string report_json(const ExportReport& report);
 
 }  // namespace coppice::cli

@@ -59,6 +59,7 @@ constexpr Entry kFunctions[] = {
     {"backup prune", run_backup_prune},
     {"backup ls", run_backup_ls},
     {"backup cat", run_backup_cat},
+    {"backup export", run_backup_export},
     {"restore", run_restore},
     {"drill", run_drill},
     {"schedule show", run_schedule_show},

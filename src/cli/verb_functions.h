@@ -61,6 +61,9 @@ int run_backup_forget(Session& session);
 int run_backup_prune(Session& session);
 int run_backup_ls(Session& session);
 int run_backup_cat(Session& session);
+
+// restore_verbs.cpp
+int run_backup_export(Session& session);
 int run_restore(Session& session);
 
 // drill_verbs.cpp

@@ -350,6 +350,10 @@ void MediaStore::make_durable(const std::vector<MediaName>& names) {
   sync_together({folders.begin(), folders.end()}, sync_folder);
 }
 
+bool MediaStore::renew(const MediaName& name, std::uintmax_t size_bytes) {
+  return touch_existing(path_of(name), size_bytes);
+}
+
 bool MediaStore::touch_existing(const fs::path& object, std::uintmax_t size_bytes) {
   const FileDescriptor lock = lock_store(folder_, LOCK_SH, owner_);
   const FileDescriptor fd(::open(object.c_str(), O_RDONLY | O_CLOEXEC));

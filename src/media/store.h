@@ -65,6 +65,9 @@ class MediaStore {
   bool contains(const MediaName& name) const;
   // Size in bytes; kNotFound when it is not there.
   std::uintmax_t size_of(const MediaName& name) const;
+  // The same as putting an object again that is there: its time of modification becomes now. False
+  // when it is not there with that size, and so must be put.
+  bool renew(const MediaName& name, std::uintmax_t size_bytes);
   // Removing an object that is not there is a success.
   void remove(const MediaName& name);
   // What a garbage collector calls: removes the object unless it was put again since, that is,

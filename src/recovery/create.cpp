@@ -26,6 +26,7 @@
 #include "recovery/home_schema.h"
 #include "recovery/open_repository.h"
 #include "recovery/pin.h"
+#include "recovery/plain_schema.h"
 #include "recovery/table_rows.h"
 #include "repo/commit.h"
 
@@ -197,6 +198,7 @@ class BackupMaker {
       home_.members()["catalog"] = json::array();
       write_catalog(reading_, CatalogPart::kAtPoint, writer_, home_, names_);
       write_schema(context_, content, home_);
+      write_plain_schema(context_, content, home_);
       transaction.commit();
     });
     pin_.take();

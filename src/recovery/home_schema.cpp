@@ -34,7 +34,8 @@ constexpr const char* kIndexes =
 
 // PostgreSQL has no function that prints an aggregate.
 constexpr const char* kAggregates =
-    "SELECT format('CREATE OR REPLACE AGGREGATE %I.%I(%s) (%s)', n.nspname, p.proname, "
+    "SELECT p.oid, p.oid::regprocedure::text, "
+    "format('CREATE OR REPLACE AGGREGATE %I.%I(%s) (%s)', n.nspname, p.proname, "
     "CASE WHEN p.pronargs = 0 THEN '*' ELSE pg_get_function_arguments(p.oid) END, "
     "concat_ws(', ', 'SFUNC = ' || a.aggtransfn::regproc, "
     "'STYPE = ' || format_type(a.aggtranstype, NULL), "
@@ -105,12 +106,10 @@ json functions(EngineContext& context, const engine::SchemaModel& schema, json& 
       rights.push_back(engine::comment_text("FUNCTION " + function.reference, function.comment));
     }
   }
-  const pg::Result aggregates = context.main.exec(kAggregates);
-  for (int row = 0; row < aggregates.rows(); ++row) {
-    const std::vector<std::string> used = split(aggregates.text(row, 1), '\n');
-    const bool after_views = std::any_of(used.begin(), used.end(),
+  for (const AggregateText& aggregate : aggregates_of(context.main)) {
+    const bool after_views = std::any_of(aggregate.functions.begin(), aggregate.functions.end(),
                                          [&](const auto& name) { return late.contains(name); });
-    list.push_back({{"sql", aggregates.text(row, 0)}, {"after_views", after_views}});
+    list.push_back({{"sql", aggregate.sql}, {"after_views", after_views}});
   }
   return list;
 }
@@ -128,11 +127,13 @@ void run(EngineContext& context, const std::string& statement) {
   engine::run_script(context, statement, {}, silent);
 }
 
-// Functions and views may read each other: what lacks another one is tried again after it.
-void run_in_any_order(EngineContext& context, std::vector<std::string> statements) {
+// Functions and views may read each other: what lacks another one is tried again after it. Gives
+// the first error when some cannot be made.
+std::optional<Error> run_in_any_order(EngineContext& context, std::vector<std::string> statements) {
+  std::optional<Error> first;
   while (!statements.empty()) {
     std::vector<std::string> left;
-    std::optional<Error> first;
+    first.reset();
     for (const std::string& statement : statements) {
       pg::Savepoint savepoint(context.main, "coppice_restore");
       try {
@@ -146,9 +147,10 @@ void run_in_any_order(EngineContext& context, std::vector<std::string> statement
         left.push_back(statement);
       }
     }
-    if (left.size() == statements.size()) throw Error(*first);
+    if (left.size() == statements.size()) break;
     statements = std::move(left);
   }
+  return first;
 }
 
 void add_functions(const Tree& home, bool after_views, std::vector<std::string>& statements) {
@@ -174,6 +176,16 @@ void make_roles(EngineContext& context, const Tree& home, ResultSink& sink) {
 }
 
 }  // namespace
+
+std::vector<AggregateText> aggregates_of(pg::Connection& connection) {
+  const pg::Result rows = connection.exec(kAggregates);
+  std::vector<AggregateText> aggregates;
+  for (int row = 0; row < rows.rows(); ++row) {
+    aggregates.push_back({rows.integer(row, 0), std::string(rows.text(row, 1)),
+                          std::string(rows.text(row, 2)), split(rows.text(row, 3), '\n')});
+  }
+  return aggregates;
+}
 
 void write_schema(EngineContext& context, const engine::HomeContent& content, TreeBuilder& home) {
   json& members = home.members();
@@ -258,6 +270,7 @@ void make_early_functions(EngineContext& context, const Tree& home) {
   home.checked([&] {
     std::vector<std::string> statements;
     add_functions(home, false, statements);
+    // Those whose arguments are rows of tables are made when the tables are there.
     run_in_any_order(context, std::move(statements));
   });
 }
@@ -265,8 +278,9 @@ void make_early_functions(EngineContext& context, const Tree& home) {
 void make_views(EngineContext& context, const Tree& home, ResultSink& sink) {
   home.checked([&] {
     auto statements = home.member("views").get<std::vector<std::string>>();
+    add_functions(home, false, statements);
     add_functions(home, true, statements);
-    run_in_any_order(context, std::move(statements));
+    if (const auto error = run_in_any_order(context, std::move(statements))) throw Error(*error);
     make_roles(context, home, sink);
     for (const json& right : home.member("rights")) context.main.exec(right.get<std::string>());
   });

@@ -5,10 +5,23 @@
 // Source   docs/formats/backup.md, "Home"
 #pragma once
 
+#include <cstdint>
+#include <string>
+#include <vector>
+
 #include "backup/tree.h"
 #include "engine/root_content.h"
 
 namespace coppice::recovery {
+
+// An aggregate of the user; PostgreSQL has no function that prints one.
+struct AggregateText {
+  std::int64_t oid = 0;
+  std::string name;  // with the types of its arguments
+  std::string sql;
+  std::vector<std::string> functions;  // that it is made of
+};
+std::vector<AggregateText> aggregates_of(pg::Connection& connection);
 
 void write_schema(engine::EngineContext& context, const engine::HomeContent& content,
                   TreeBuilder& home);

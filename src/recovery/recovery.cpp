@@ -7,6 +7,7 @@
 #include "recovery/browse.h"
 #include "recovery/create.h"
 #include "recovery/drill.h"
+#include "recovery/export.h"
 #include "recovery/forget.h"
 #include "recovery/open_repository.h"
 #include "recovery/restore.h"
@@ -93,6 +94,10 @@ class HomeRecovery final : public Recovery {
   void cat(const RepositoryAddress& repository, const std::string& backup, const std::string& path,
            int output_fd, ResultSink& sink) override {
     recovery::write_path(repository, backup, path, output_fd, sink);
+  }
+
+  ExportReport export_backup(const ExportRequest& request, ResultSink& sink) override {
+    return recovery::export_backup(request, sink);
   }
 
   DrillReport drill(const ConfigRequest& config, const DrillRequest& request,

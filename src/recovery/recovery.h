@@ -121,6 +121,23 @@ struct VerifyReport {
   double seconds = 0;
 };
 
+// A backup as files that need no Coppice.
+struct ExportRequest {
+  RepositoryAddress repository;
+  std::string backup;    // an id, or latest
+  std::string folder;    // is made
+  bool history = false;  // older versions of rows, too
+};
+struct ExportReport {
+  std::string backup;
+  std::string moment;
+  std::uint64_t tables = 0, rows = 0, media_objects = 0, media_bytes = 0;
+  std::uint64_t bytes = 0;            // of the files
+  std::vector<std::string> left_out;  // "view films.v: it calls engine functions"
+  std::vector<std::string> damaged;   // media objects that the backup lacks
+  double seconds = 0;
+};
+
 // Which backups stay; what none of it asks for goes.
 struct KeepRules {
   std::uint32_t last = 0, hourly = 0, daily = 0, weekly = 0, monthly = 0, yearly = 0;
@@ -185,6 +202,7 @@ class Recovery {
   // The bytes of a file of a backup.
   virtual void cat(const RepositoryAddress& repository, const std::string& backup,
                    const std::string& path, int output_fd, ResultSink& sink) = 0;
+  virtual ExportReport export_backup(const ExportRequest& request, ResultSink& sink) = 0;
   // config: of the home that is to be; its folder is empty or not there.
   virtual DrillReport drill(const ConfigRequest& config, const DrillRequest& request,
                             ResultSink& sink) = 0;
