@@ -105,6 +105,45 @@ TEST_F(BackupVerbs, ADrillFailsLoudly) {
   EXPECT_NE(late.output.find(R"("objectives_met":false)"), std::string::npos) << late.output;
   state.drill_report.restore.equal = false;
   EXPECT_EQ(run({"drill", "--repo", "/r"}).code, 6);
+  state.drill_report.failure = Error(ErrorCode::kNotFound, "packs/ab is gone");
+  const Outcome lost = run({"drill", "--repo", "/r"});
+  EXPECT_EQ(lost.code, 6);
+  EXPECT_NE(lost.errors.find("packs/ab is gone"), std::string::npos) << lost.errors;
+  EXPECT_EQ(run({"drill", "--repo", "/r", "--at", "2026-01-01", "--backup", "random"}).code, 2);
+}
+
+TEST_F(BackupVerbs, ADrillsReportIsWrittenInTheFormsThatAreAskedFor) {
+  state.drill_report.restore.equal = true;
+  state.drill_report.json = "json";
+  state.drill_report.html = "html";
+  const ScratchFolder folder("/tmp");
+  const auto there = [&](const std::string& name) {
+    const auto file = folder.path() / name;
+    return std::filesystem::exists(file) ? read_file(file) : "";
+  };
+  run({"drill", "--repo", "/r", "--report", (folder.path() / "both").string()});
+  EXPECT_EQ(there("both.json") + there("both.html"), "jsonhtml");
+  run({"drill", "--repo", "/r", "--report", (folder.path() / "one.html").string()});
+  EXPECT_EQ(there("one.html") + there("one.html.json") + there("one.json"), "html");
+  run({"drill", "show", "ab12", "--repo", "/r", "--report", (folder.path() / "a.json").string()});
+  EXPECT_EQ(there("a.json"), "json\n");
+  EXPECT_EQ(run({"drill", "show", "ab12", "--repo", "/r"}).output, "json\n");
+}
+
+TEST_F(BackupVerbs, AReportIsCheckedWithAKeyFromElsewhere) {
+  const ScratchFolder folder("/tmp");
+  const std::string file = (folder.path() / "report.json").string();
+  write_file_atomically(file, "a report");
+  EXPECT_EQ(run({"drill", "verify", file}).code, 2);
+  EXPECT_EQ(run({"drill", "verify", file, "--repo", "/r", "--public-key", "ab"}).code, 2);
+  EXPECT_TRUE(state.calls.empty());
+  EXPECT_EQ(run({"drill", "verify", file, "--repo", "/r"}).code, 0);
+  EXPECT_EQ(state.calls.back(), "drill_verify a report - /r (passphrase from the environment)");
+  EXPECT_EQ(run({"drill", "verify", file, "--public-key", "ab"}).code, 0);
+  EXPECT_EQ(state.calls.back(), "drill_verify a report ab -");
+  EXPECT_EQ(run({"drill", "verify", file + "x", "--public-key", "ab"}).code, 4);
+  EXPECT_EQ(run({"drill", "key", "--repo", "/r"}).output, std::string(64, 'd') + "\n");
+  EXPECT_EQ(run({"drill", "frobnicate"}).code, 2);
 }
 
 TEST_F(BackupVerbs, ADrillsObjectivesAreThoseOfTheCommandElseOfTheSettings) {

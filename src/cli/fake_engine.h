@@ -33,8 +33,8 @@ struct FakeState {
   VerifyReport verify_report;
   DrillReport drill_report;
   RestoreReport restore_report;
-  ExportReport export_report;
   ScheduleReport schedule_report;
+  ExportReport export_report;
   std::vector<Finding> findings;
   std::string media = "bytes";
   std::string home;
@@ -254,6 +254,42 @@ class FakeRecovery final : public Recovery {
                     request.rpo_seconds.value_or(-1)),
         sink);
     return state_.drill_report;
+  }
+  void list_keys(const RepositoryAddress& repository, ResultSink& sink) override {
+    did(fmt::format("key_list {}", place(repository)), sink);
+  }
+  std::string add_key(const RepositoryAddress& repository, const NewKey& key,
+                      ResultSink& sink) override {
+    did(fmt::format("key_add {} {} {} {}", place(repository), static_cast<int>(key.kind),
+                    key.secret, key.label),
+        sink);
+    return "0123456789abcdef0123456789abcdef";
+  }
+  void remove_key(const RepositoryAddress& repository, const std::string& id,
+                  ResultSink& sink) override {
+    did(fmt::format("key_remove {} {}", place(repository), id), sink);
+  }
+  void rotate_keys(const RepositoryAddress& repository, ResultSink& sink) override {
+    did(fmt::format("key_rotate {}", place(repository)), sink);
+  }
+  void list_drills(const RepositoryAddress& repository, ResultSink& sink) override {
+    did(fmt::format("drill_list {}", place(repository)), sink);
+  }
+  KeptDrill show_drill(const RepositoryAddress& repository, const std::string& id,
+                       ResultSink& sink) override {
+    did(fmt::format("drill_show {} {}", place(repository), id), sink);
+    return {id, "json\n", "html\n"};
+  }
+  CheckedDrill check_drill(const DrillCheck& check, ResultSink& sink) override {
+    did(fmt::format("drill_verify {} {} {}", check.file, check.public_key.value_or("-"),
+                    check.repository ? place(*check.repository) : "-"),
+        sink);
+    return {"2026-11-23T04:00:00Z", std::string(64, 'b'), std::string(32, 'c'), true};
+  }
+  std::vector<std::string> drill_keys(const RepositoryAddress& repository,
+                                      ResultSink& sink) override {
+    did(fmt::format("drill_key {}", place(repository)), sink);
+    return {std::string(64, 'd')};
   }
   RestoreReport restore(const ConfigRequest& where, const RestoreRequest& request,
                         ResultSink& sink) override {

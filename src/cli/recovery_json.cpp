@@ -9,6 +9,18 @@ namespace {
 
 std::string seconds_json(double seconds) { return fmt::format("{:.3f}", seconds); }
 
+std::string requests_json(const StoreRequests& requests) {
+  return JsonObject()
+      .add("put", requests.puts)
+      .add("get", requests.gets)
+      .add("stat", requests.stats)
+      .add("list", requests.lists)
+      .add("remove", requests.removes)
+      .add("bytes_put", requests.bytes_put)
+      .add("bytes_got", requests.bytes_got)
+      .text();
+}
+
 std::string times_json(const RestoreTimes& times) {
   return JsonObject()
       .add_json("start", seconds_json(times.start))
@@ -33,6 +45,7 @@ std::string report_json(const BackupReport& report) {
       .add("bytes_written", report.bytes_written)
       .add("bytes_total", report.bytes_total)
       .add_json("damaged", json_strings(report.damaged))
+      .add_json("requests", requests_json(report.requests))
       .add_json("seconds", seconds_json(report.seconds))
       .text();
 }
@@ -71,12 +84,16 @@ std::string report_json(const DrillReport& report) {
       .add("root_restored", report.restore.root_restored)
       .add("root_equal", report.restore.equal)
       .add_json("differences", json_strings(report.restore.differences))
+      .add_json("damaged", json_strings(report.damaged))
+      .add("failure", report.failure ? report.failure->message() : std::string())
       .add_json("rto_seconds", times_json(report.restore.times))
       .add_json("rpo_seconds", seconds_json(report.rpo_seconds))
       .add("objectives_met", report.missed.empty())
       .add_json("missed", json_strings(report.missed))
       .add_json("assertions", json_array(assertions))
       .add("passed", report.passed())
+      .add("report", report.id)
+      .add("public_key", report.public_key)
       .text();
 }
 
@@ -93,6 +110,7 @@ std::string report_json(const RestoreReport& report) {
       .add("media_objects", report.media_objects)
       .add("bytes", report.bytes)
       .add_json("phases", times_json(report.times))
+      .add_json("requests", requests_json(report.requests))
       .add_json("seconds", seconds_json(report.seconds))
       .text();
 }

@@ -66,8 +66,18 @@ int run_backup_cat(Session& session);
 int run_backup_export(Session& session);
 int run_restore(Session& session);
 
+// key_verbs.cpp
+int run_key_list(Session& session);
+int run_key_add(Session& session);
+int run_key_remove(Session& session);
+int run_key_rotate(Session& session);
+
 // drill_verbs.cpp
 int run_drill(Session& session);
+int run_drill_list(Session& session);
+int run_drill_show(Session& session);
+int run_drill_verify(Session& session);
+int run_drill_key(Session& session);
 
 // root_verb.cpp
 int run_root(Session& session);

@@ -313,8 +313,9 @@ std::vector<Verb> care_verbs() {
 
 std::vector<Verb> all_verbs() {
   std::vector<Verb> all;
-  for (auto make : {start_verbs, data_verbs, schema_verbs, version_verbs, computed_verbs,
-                    media_verbs, backup_verbs, restore_verbs, drill_verbs, schedule_verbs, care_verbs}) {
+  for (auto make :
+       {start_verbs, data_verbs, schema_verbs, version_verbs, computed_verbs, media_verbs,
+        backup_verbs, restore_verbs, drill_verbs, key_verbs, schedule_verbs, care_verbs}) {
     for (Verb& verb : make()) all.push_back(std::move(verb));
   }
   return all;
@@ -354,6 +355,7 @@ const Verb* find_verb(std::string_view name) {
 
 std::string_view default_verb(std::string_view first_word) {
   if (first_word == "jobs") return "jobs list";
+  if (first_word == "drill") return "drill run";
   if (first_word == "schedule") return "schedule show";
   return first_word == "results" ? "results list" : std::string_view();
 }

@@ -27,6 +27,7 @@
 #include "recovery/open_repository.h"
 #include "recovery/pin.h"
 #include "recovery/plain_schema.h"
+#include "recovery/restored_files.h"
 #include "recovery/table_rows.h"
 #include "repo/commit.h"
 
@@ -373,8 +374,10 @@ class BackupMaker {
 
   void add_config() {
     const std::string text = config_text(context_.config);
-    home_.members()["config"] = {{"size", text.size()},
-                                 {"blobs", home_.add_blobs({writer_.add(text)})}};
+    json config = config_digests(text);
+    config["size"] = text.size();
+    config["blobs"] = home_.add_blobs({writer_.add(text)});
+    home_.members()["config"] = std::move(config);
   }
 
   void add_roots() {
@@ -483,7 +486,9 @@ BackupReport create_backup(const Config& config, const BackupRequest& request, R
   for (int attempt = 1;; ++attempt) {
     try {
       const bool hold = attempt == kAttempts;
-      return BackupMaker(*context, *open.repository, request, hold, sink).make();
+      BackupReport report = BackupMaker(*context, *open.repository, request, hold, sink).make();
+      report.requests = open.store->requests();
+      return report;
     } catch (const Error& error) {
       if (attempt == kAttempts || !engine::is_moved(error)) throw;
       context->forget_catalog();

@@ -1,21 +1,27 @@
 #include "recovery/drill.h"
 
 #include <fmt/core.h>
-#include <sys/stat.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/files.h"
 #include "base/text.h"
+#include "base/wall_time.h"
 #include "engine/open_home.h"
 #include "engine/quiet_sinks.h"
 #include "engine/run_sql.h"
 #include "recovery/choose.h"
+#include "recovery/drill_report.h"
+#include "recovery/home_log.h"
+#include "recovery/kept_drills.h"
+#include "recovery/media_users.h"
 #include "recovery/open_repository.h"
 #include "recovery/restore.h"
+#include "recovery/scratch_home.h"
 #include "recovery/time_text.h"
 #include "sql/parse.h"
 
@@ -23,37 +29,6 @@ namespace coppice::recovery {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A home that is there for the drill alone.
-class ScratchHome {
- public:
-  ScratchHome(const ConfigRequest& config, const fs::path& parent) : folder_(parent, "drill") {
-    // The account of the server must come through.
-    if (::chmod(folder_.path().c_str(), 0755) != 0)
-      throw_errno("open up " + folder_.path().string());
-    where_.home = folder_.path() / "home";
-    for (const auto& [name, value] : config.environment) {
-      // What says how fast it goes stays; where the living home and its database are does not.
-      if (name != "COPPICE_HOME" && name != "COPPICE_DATABASE_URL")
-        where_.environment[name] = value;
-    }
-  }
-  ~ScratchHome() {
-    try {
-      if (fs::exists(*where_.home / "pgdata")) engine::stop_home(Config::load(where_));
-    } catch (const Error&) {
-      // Its files go all the same, and a server without files ends.
-    }
-  }
-  ScratchHome(const ScratchHome&) = delete;
-  ScratchHome& operator=(const ScratchHome&) = delete;
-
-  const ConfigRequest& where() const { return where_; }
-
- private:
-  ScratchFolder folder_;
-  ConfigRequest where_;
-};
 
 // Whether the first column of every row is true, and there is one.
 class TruthSink final : public engine::SilentSink {
@@ -112,26 +87,132 @@ void check_objective(const char* name, const std::optional<double>& objective, d
       fmt::format("{} of {:.1f} s: {:.1f} s were measured", name, *objective, measured));
 }
 
+const KnownBackup& chosen(const std::vector<KnownBackup>& backups, const DrillRequest& request) {
+  if (request.backup != "random" || backups.empty()) {
+    return chosen_backup(backups, request.backup, request.at);
+  }
+  std::uint64_t number = 0;
+  std::memcpy(&number, random_bytes(sizeof number).data(), sizeof number);
+  return backups[number % backups.size()];
+}
+
+std::string asked_for(const DrillRequest& request) {
+  if (request.backup) return *request.backup;
+  return request.at ? "at " + *request.at : "latest";
+}
+
+class Drill {
+ public:
+  Drill(const ConfigRequest& config, const DrillRequest& request, ResultSink& sink)
+      : environment_(config.environment),
+        request_(request),
+        quiet_(sink),
+        began_us_(wall_time_us()),
+        assertions_(request.assertions ? read_file(*request.assertions) : "") {
+    // Before the work: a text that cannot be read should not cost a restore.
+    sql::parse(assertions_);
+  }
+
+  DrillReport run() {
+    const fs::path parent =
+        request_.scratch ? fs::path(*request_.scratch) : fs::temp_directory_path();
+    remove_dead_drills(environment_, parent, quiet_);
+    const OpenRepository open = open_repository(request_.repository, quiet_);
+    const std::vector<KnownBackup> backups = known_backups(*open.repository, quiet_);
+    const KnownBackup& backup = chosen(backups, request_);
+    {
+      const ScratchHome scratch(environment_, parent);
+      attempt([&] { restore(backup, scratch); });
+    }
+    judge(*open.repository, backup);
+    keep(*open.repository, backup);
+    return std::move(report_);
+  }
+
+ private:
+  // What fails is what a drill is there to find. A stop that was asked for is not.
+  template <typename Call>
+  void attempt(const Call& call) {
+    try {
+      call();
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::kInterrupted || error.code() == ErrorCode::kCancelled) throw;
+      report_.failure = error;
+    } catch (const fs::filesystem_error& error) {
+      report_.failure = Error(ErrorCode::kIo, error.what());
+    }
+  }
+
+  void restore(const KnownBackup& backup, const ScratchHome& scratch) {
+    report_.restore.backup = backup.id.hex();
+    report_.restore.moment = backup.manifest.moment;
+    report_.restore.root_expected = backup.manifest.root;
+    const RestoreRequest request{
+        .repository = request_.repository, .backup = backup.id.hex(), .at = {}};
+    report_.restore = restore_home(scratch.where(), request, quiet_);
+    if (report_.restore.equal) run_assertions(scratch.where(), assertions_, report_);
+  }
+
+  void judge(const repo::Repository& repository, const KnownBackup& backup) {
+    if (report_.failure) {
+      const Error& error = *report_.failure;
+      report_.failure.emplace(error.code(), with_users(repository, backup, error.message()),
+                              error.hint());
+    } else {
+      check_objective("the time to recover", request_.rto_seconds, report_.restore.times.total,
+                      report_);
+    }
+    for (const std::string& what : backup.manifest.damaged) {
+      report_.damaged.push_back(with_users(repository, backup, what));
+    }
+    report_.rpo_seconds = loss_window(backup.manifest, began_us_);
+    check_objective("the loss window", request_.rpo_seconds, report_.rpo_seconds, report_);
+  }
+
+  void keep(repo::Repository& repository, const KnownBackup& backup) {
+    try {
+      const DrillRecord record{repository.id(),
+                               repository.encrypted(),
+                               asked_for(request_),
+                               backup,
+                               began_us_,
+                               wall_time_us(),
+                               request_,
+                               report_,
+                               kept_drills(repository, quiet_)};
+      keep_drill(repository, record, report_);
+    } catch (const Error& error) {
+      if (!report_.failure) throw;
+      quiet_.notice(fmt::format("the report of the drill could not be kept: {}", error.message()));
+      return;
+    }
+    if (request_.home) tell_home(repository, backup);
+  }
+
+  // The drill is done all the same.
+  void tell_home(const repo::Repository& repository, const KnownBackup& backup) {
+    try {
+      const Config config = Config::load(*request_.home);
+      note_drill(config, {repository.id(), backup.manifest.home_id, began_us_, wall_time_us()},
+                 report_);
+    } catch (const Error& error) {
+      quiet_.notice(
+          fmt::format("the drill is done, but the home could not note it: {}", error.message()));
+    }
+  }
+
+  const Environment& environment_;
+  const DrillRequest& request_;
+  engine::NoticeSink quiet_;
+  const std::int64_t began_us_;
+  const std::string assertions_;
+  DrillReport report_;
+};
+
 }  // namespace
 
 DrillReport run_drill(const ConfigRequest& config, const DrillRequest& request, ResultSink& sink) {
-  const std::int64_t now_us = SystemClock().now_us();
-  // Before the work: a text that cannot be read should not cost a restore.
-  const std::string assertions = request.assertions ? read_file(*request.assertions) : "";
-  sql::parse(assertions);
-  const ScratchHome scratch(
-      config, request.scratch ? fs::path(*request.scratch) : fs::temp_directory_path());
-  DrillReport report;
-  RestoreRequest restore{request.repository, request.backup, request.at};
-  engine::NoticeSink quiet(sink);
-  report.restore = restore_home(scratch.where(), restore, quiet);
-  if (report.restore.equal) run_assertions(scratch.where(), assertions, report);
-  const OpenRepository open = open_repository(request.repository, quiet);
-  const std::vector<KnownBackup> backups = known_backups(*open.repository, quiet);
-  report.rpo_seconds = loss_window(backup_named(backups, report.restore.backup).manifest, now_us);
-  check_objective("the time to recover", request.rto_seconds, report.restore.times.total, report);
-  check_objective("the loss window", request.rpo_seconds, report.rpo_seconds, report);
-  return report;
+  return Drill(config, request, sink).run();
 }
 
 }  // namespace coppice::recovery

@@ -1,8 +1,12 @@
 // Drills: a backup is restored into a scratch home, proven, asked, measured, and the home removed.
 //
-// Model    Only the repository and its key are used: the living home is not looked at. The loss
-//          window is from the newest version in the backup until the drill began.
-// Errors   As a restore's. A drill that ran, and did not pass, is a report.
+// Model    Only the repository and its key are used: the living home is not looked at, but told of
+//          the outcome at the end, if the backup is one of its own. The loss window is from the
+//          newest version in the backup until the drill began. A signed report stays in the
+//          repository, also of a restore that failed.
+// Errors   What keeps it from beginning: no such backup, no repository. A drill that began, and did
+//          not pass, is a report.
+// Source   docs/formats/drill_report.md
 #pragma once
 
 #include "config/config.h"

@@ -30,4 +30,18 @@ void note_backup(pg::Connection& connection, const RepositoryAddress& address,
       "(SELECT max(ended_at) FROM coppice.backups) - interval '400 days'");
 }
 
+void note_drill(const Config& config, const NotedDrill& drill, const DrillReport& report) {
+  if (!home_format(config.home())) return;
+  const auto context = engine::open_home(config);
+  const auto total =
+      report.failure ? std::nullopt : std::optional(fmt::format("{}", report.restore.times.total));
+  context->main.exec_params(
+      "INSERT INTO coppice.drills SELECT $1, to_timestamp($2::float8 / 1e6), "
+      "to_timestamp($3::float8 / 1e6), $4, $5, $6::boolean, $7::float8, $8::float8, $9 "
+      "FROM coppice.meta WHERE key = 'home_id' AND value = $10 ON CONFLICT DO NOTHING",
+      {report.id, std::to_string(drill.began_us), std::to_string(drill.ended_us), drill.repository,
+       report.restore.backup, report.passed() ? "t" : "f", total,
+       fmt::format("{}", report.rpo_seconds), report.json, drill.home_id});
+}
+
 }  // namespace coppice::recovery

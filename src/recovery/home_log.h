@@ -16,4 +16,12 @@ std::string printable_address(const RepositoryAddress& address);
 void note_backup(pg::Connection& connection, const RepositoryAddress& address,
                  const BackupReport& report, const std::string& moment);
 
+struct NotedDrill {
+  std::string repository;  // its id
+  std::string home_id;     // of the home that the backup is of
+  std::int64_t began_us = 0, ended_us = 0;
+};
+// A drill of one of its backups; of another's nothing is noted.
+void note_drill(const Config& config, const NotedDrill& drill, const DrillReport& report);
+
 }  // namespace coppice::recovery

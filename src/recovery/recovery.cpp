@@ -9,7 +9,9 @@
 #include "recovery/drill.h"
 #include "recovery/export.h"
 #include "recovery/forget.h"
+#include "recovery/kept_drills.h"
 #include "recovery/open_repository.h"
+#include "recovery/repository_keys.h"
 #include "recovery/restore.h"
 #include "recovery/run_schedule.h"
 #include "recovery/verify.h"
@@ -103,6 +105,35 @@ class HomeRecovery final : public Recovery {
   DrillReport drill(const ConfigRequest& config, const DrillRequest& request,
                     ResultSink& sink) override {
     return recovery::run_drill(config, request, sink);
+  }
+  void list_drills(const RepositoryAddress& repository, ResultSink& sink) override {
+    recovery::list_drills(repository, sink);
+  }
+  KeptDrill show_drill(const RepositoryAddress& address, const std::string& id,
+                       ResultSink& sink) override {
+    const recovery::OpenRepository open = recovery::open_repository(address, sink);
+    return recovery::kept_drill(*open.repository, id, sink);
+  }
+  CheckedDrill check_drill(const DrillCheck& check, ResultSink& sink) override {
+    return recovery::check_drill(check, sink);
+  }
+  std::vector<std::string> drill_keys(const RepositoryAddress& address, ResultSink& sink) override {
+    return repo::public_keys(*recovery::open_repository(address, sink).repository);
+  }
+
+  void list_keys(const RepositoryAddress& address, ResultSink& sink) override {
+    recovery::list_keys(address, sink);
+  }
+  std::string add_key(const RepositoryAddress& address, const NewKey& key,
+                      ResultSink& sink) override {
+    return recovery::add_key(address, key, sink);
+  }
+  void remove_key(const RepositoryAddress& address, const std::string& id,
+                  ResultSink& sink) override {
+    recovery::remove_key(address, id, sink);
+  }
+  void rotate_keys(const RepositoryAddress& address, ResultSink& sink) override {
+    recovery::rotate_keys(address, sink);
   }
 
   RestoreReport restore(const ConfigRequest& config, const RestoreRequest& request,

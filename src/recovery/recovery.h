@@ -16,7 +16,9 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "engine/engine.h"
 #include "engine/result_sink.h"
+#include "objects/paced_store.h"
 
 namespace coppice {
 
@@ -29,6 +31,7 @@ struct RepositoryAddress {
   Key key = Key::kNone;
   std::string secret;  // the passphrase, or the bytes of the key file
   bool no_encryption = false;
+  std::uint64_t bytes_per_second = 0;  // 0: as many as can
 };
 
 struct BackupRequest {
@@ -46,13 +49,13 @@ struct BackupReport {
   double seconds = 0;
   std::string parent;  // the backup that it took from; empty: none
   std::vector<std::string> damaged;
+  StoreRequests requests;
 };
 
 struct RestoreRequest {
   RepositoryAddress repository;
   std::optional<std::string> backup;  // an id, or its first digits; none: the latest
   std::optional<std::string> at;      // a time: the newest backup that is not later
-  bool dry_run = false;
 };
 // Seconds of a restore.
 struct RestoreTimes {
@@ -74,16 +77,19 @@ struct RestoreReport {
   std::uint64_t rows = 0, media_objects = 0, bytes = 0;
   RestoreTimes times;
   double seconds = 0;
+  StoreRequests requests;
 };
 
 // A restore into a scratch home, to know that it works and how long it takes.
 struct DrillRequest {
   RepositoryAddress repository;
-  std::optional<std::string> backup;  // none: the latest
+  std::optional<std::string> backup;  // as for a restore, or "random"; none: the latest
   std::optional<std::string> at;
   std::optional<std::string> assertions;  // SQL: each statement's first column must be true
   std::optional<std::string> scratch;     // the folder in which the scratch home is made
   std::optional<double> rto_seconds, rpo_seconds;  // objectives
+  // A home that is told when the backup is one of its own. It is not looked at before the end.
+  std::optional<ConfigRequest> home;
 };
 struct DrillReport {
   struct Assertion {
@@ -91,15 +97,56 @@ struct DrillReport {
     bool holds = false;
     std::string what;  // why not
   };
-  RestoreReport restore;
+  RestoreReport restore;             // as far as it came
+  std::optional<Error> failure;      // why it ended
+  std::vector<std::string> damaged;  // what the backup lacks, and which cells use it
   std::vector<Assertion> assertions;
   double rpo_seconds = 0;  // from the newest version that was restored until the drill began
   std::vector<std::string> missed;  // objectives, in words
+  std::string id;                   // of the report in the repository
+  std::string public_key;           // 64 digits
+  std::string json, html;           // the report, signed
   bool passed() const {
-    bool all = restore.equal && missed.empty();
+    bool all = restore.equal && missed.empty() && damaged.empty() && !failure;
     for (const Assertion& assertion : assertions) all = all && assertion.holds;
     return all;
   }
+  // Why it did not pass, each in words.
+  std::vector<std::string> failures() const {
+    std::vector<std::string> all;
+    if (failure) all.push_back(failure->message());
+    for (const std::string& name : restore.differences) {
+      all.push_back(name + " differs from what was backed up");
+    }
+    all.insert(all.end(), damaged.begin(), damaged.end());
+    all.insert(all.end(), missed.begin(), missed.end());
+    for (const Assertion& assertion : assertions) {
+      if (!assertion.holds) all.push_back(assertion.sql + ": " + assertion.what);
+    }
+    return all;
+  }
+  // Of one that did not pass.
+  ErrorCode code() const {
+    const bool is_lost = failure && failure->code() == ErrorCode::kNotFound;
+    if (failure && !is_lost) return failure->code();
+    const bool is_whole = restore.equal && damaged.empty();
+    return is_whole ? ErrorCode::kComputation : ErrorCode::kIntegrity;
+  }
+};
+// A report that the repository keeps, in both forms.
+struct KeptDrill {
+  std::string id;
+  std::string json, html;  // signed
+};
+struct DrillCheck {
+  std::string file;                       // of a report, in either form
+  std::optional<std::string> public_key;  // 64 digits; or of the repository:
+  std::optional<RepositoryAddress> repository;
+};
+// What a report says whose signature is right.
+struct CheckedDrill {
+  std::string began_at, backup, repository;
+  bool passed = false;
 };
 
 struct VerifyRequest {
@@ -118,6 +165,53 @@ struct VerifyReport {
   std::vector<Finding> findings;
   std::vector<std::string> affected;  // ids of backups that are not whole
   std::uint64_t backups = 0, packs = 0, blobs_read = 0, bytes_read = 0, rows = 0;
+  double seconds = 0;
+};
+
+// What a restore would do; nothing is written.
+struct RestorePlan {
+  std::string backup, moment;
+  std::string refused;  // why it would be; else empty
+  std::uint64_t tables = 0, rows = 0, media_objects = 0, media_bytes = 0;
+  std::uint64_t blobs = 0, bytes_read = 0;  // of the repository, as they are stored
+  double seconds = 0;                       // how long it may take
+  std::string rates;                        // what that is reckoned with
+  // What has been published since, as the living home says where one is at hand.
+  std::string home;                 // which; empty: none is
+  double loss_seconds = 0;          // since the point of the backup
+  std::uint64_t lost_versions = 0;  // published since
+  std::vector<std::string> lost;    // "films.film: 3 versions", "films.new: the table"
+};
+
+// One table of a backup, under another name in a living home.
+struct TableRestoreRequest {
+  RepositoryAddress repository;
+  std::optional<std::string> backup, at;
+  std::string table;  // "films.film", "films.film:12", "films.film:2026-11-22 10:00+00"
+  std::string as;     // a name that is free
+  bool dry_run = false;
+};
+struct TableRestoreReport {
+  std::string backup, moment, table, as;
+  std::int64_t from_version = 0;  // of the table in the backup
+  std::optional<std::int64_t> version;  // of the new one
+  std::uint64_t rows = 0, media_objects = 0, media_added = 0, media_bytes = 0;  // of those added
+  std::vector<std::string> plain_columns;  // computed there, values here
+  std::vector<std::string> damaged;        // media objects that neither backup nor home has
+  double seconds = 0;
+};
+
+// Media objects that a living home names and has lost.
+struct MediaRestoreRequest {
+  RepositoryAddress repository;
+  std::optional<std::string> backup, at;
+  bool dry_run = false;
+};
+struct MediaRestoreReport {
+  std::string backup;
+  std::uint64_t objects = 0, missing = 0, damaged = 0;  // that the home names
+  std::uint64_t restored = 0, bytes = 0;                // or would be
+  std::vector<std::string> lacking;                     // that the backups do not have either
   double seconds = 0;
 };
 
@@ -182,6 +276,13 @@ struct ScheduleReport {
   std::string next_task, next_at;  // empty: nothing is scheduled
 };
 
+// One more key of a repository.
+struct NewKey {
+  RepositoryAddress::Key kind = RepositoryAddress::Key::kPassphrase;
+  std::string secret;  // as that of an address
+  std::string label;
+};
+
 class Recovery {
  public:
   virtual ~Recovery() = default;
@@ -206,8 +307,36 @@ class Recovery {
   // config: of the home that is to be; its folder is empty or not there.
   virtual DrillReport drill(const ConfigRequest& config, const DrillRequest& request,
                             ResultSink& sink) = 0;
+  // One row a drill, the oldest first.
+  virtual void list_drills(const RepositoryAddress& repository, ResultSink& sink) = 0;
+  // By the first digits of its id, or "latest".
+  virtual KeptDrill show_drill(const RepositoryAddress& repository, const std::string& id,
+                               ResultSink& sink) = 0;
+  // Throws kIntegrity for a report that was changed, or that another key has signed.
+  virtual CheckedDrill check_drill(const DrillCheck& check, ResultSink& sink) = 0;
+  // The public keys that reports of the repository are signed with: one, but see the format.
+  virtual std::vector<std::string> drill_keys(const RepositoryAddress& repository,
+                                              ResultSink& sink) = 0;
+  // One row a key: (id, kind, label, created_at).
+  virtual void list_keys(const RepositoryAddress& repository, ResultSink& sink) = 0;
+  // Gives its id.
+  virtual std::string add_key(const RepositoryAddress& repository, const NewKey& key,
+                              ResultSink& sink) = 0;
+  virtual void remove_key(const RepositoryAddress& repository, const std::string& id,
+                          ResultSink& sink) = 0;
+  virtual void rotate_keys(const RepositoryAddress& repository, ResultSink& sink) = 0;
   virtual RestoreReport restore(const ConfigRequest& config, const RestoreRequest& request,
                                 ResultSink& sink) = 0;
+  virtual RestorePlan plan_restore(const ConfigRequest& config, const RestoreRequest& request,
+                                   ResultSink& sink) = 0;
+  // Into a home that is there, while others work with it.
+  virtual TableRestoreReport restore_table(const Config& config, const TableRestoreRequest& request,
+                                           ResultSink& sink) = 0;
+  virtual MediaRestoreReport restore_media(const Config& config, const MediaRestoreRequest& request,
+                                           ResultSink& sink) = 0;
+  // Of the home that was backed up, as the backup says.
+  virtual RootReport roots(const RepositoryAddress& repository, const std::string& backup,
+                           const RootRequest& request, ResultSink& sink) = 0;
   virtual ScheduleReport schedule_run(const Config& config, const ScheduleRequest& request,
                                       ResultSink& sink) = 0;
   // One row a task: (task, calendar, last, outcome, error, next).

@@ -26,6 +26,7 @@
 #include "recovery/home_schema.h"
 #include "recovery/load_tables.h"
 #include "recovery/open_repository.h"
+#include "recovery/restored_files.h"
 #include "repo/parallel.h"
 #include "workers/process_pool.h"
 
@@ -110,7 +111,7 @@ class Restorer {
     report_.root_expected = backup_.manifest.root;
     report_.damaged = backup_.manifest.damaged;
     write_config(where);
-    const Config config = Config::load(where);
+    const Config config = load_config(where);
     engine::make_home(config, sink_);
     const std::unique_ptr<EngineContext> context = engine::open_home(config);
     if (!is_finished(*context)) load_database(*context);
@@ -141,13 +142,30 @@ class Restorer {
 
   void write_config(const ConfigRequest& where) {
     const fs::path file = *where.home / "config.toml";
+    const std::string text = home_.checked([&] {
+      std::string stored = text_of(home_.member("config"));
+      report_.differences = changed_settings(home_.member("config"), stored);
+      return stored;
+    });
     if (fs::exists(file)) return;
-    const std::string text = home_.checked([&] { return text_of(home_.member("config")); });
     if (!where.database_url) return write_file_atomically(file, text);
     write_config_template(*where.home, *where.database_url);
     write_file_atomically(*where.home / "config.toml.backup", text);
     sink_.notice(fmt::format("the settings of the backup lie in {}.backup: take over what you need",
                              file.string()));
+  }
+
+  // Settings that are not those that were backed up may be none at all.
+  Config load_config(const ConfigRequest& where) const {
+    try {
+      return Config::load(where);
+    } catch (const Error& error) {
+      if (report_.differences.empty()) throw;
+      throw Error(ErrorCode::kIntegrity,
+                  "the settings in the backup are not those that were backed up: " +
+                      join(report_.differences, ", "),
+                  "an earlier backup may be whole: coppice backup list");
+    }
   }
 
   // Steps that were done before an interruption are not done again.
@@ -287,12 +305,18 @@ class Restorer {
     request.history = true;
     const RootReport roots = engine::make_root(context, request, sink_);
     report_.root_restored = roots.content_root;
-    report_.equal =
-        roots.content_root == backup_.manifest.root && roots.root == backup_.manifest.history_root;
-    if (roots.content_root != backup_.manifest.root) tell_differences(roots);
-    if (roots.content_root == backup_.manifest.root && !report_.equal) {
+    home_.checked([&] {
+      for (std::string& file :
+           changed_code(home_.member("code"), context.config.home() / "functions")) {
+        report_.differences.push_back(std::move(file));
+      }
+    });
+    if (roots.content_root != backup_.manifest.root) {
+      tell_differences(roots);
+    } else if (roots.root != backup_.manifest.history_root) {
       report_.differences.push_back("older versions, or the history of operations");
     }
+    report_.equal = report_.differences.empty();
   }
 
   void tell_differences(const RootReport& roots) {
@@ -369,6 +393,7 @@ RestoreReport restore_home(const ConfigRequest& where, const RestoreRequest& req
   refuse_each_other(request.repository, *home.home);
   Place place(*home.home, backup.id.hex());
   RestoreReport report = Restorer(*open.repository, backup, place.goes_on(), sink).restore(home);
+  report.requests = open.store->requests();
   if (report.equal) place.finish();
   return report;
 }

@@ -1,0 +1,86 @@
+#include "recovery/restored_files.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/sha256.h"
+#include "config/config.h"
+#include "config/settings.h"
+
+namespace coppice::recovery {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using Digests = std::map<std::string, std::string>;  // by setting
+
+Digests setting_digests(const std::string& text) {
+  const ScratchFolder folder(fs::temp_directory_path(), "coppice-config");
+  write_file_atomically(folder.path() / "config.toml", text);
+  const Config config = Config::load({folder.path(), std::nullopt, {}});
+  Digests digests;
+  for (const Setting& setting : settings()) {
+    const SettingValue& value = config.value(setting.key);
+    if (value.source != SettingSource::kFile) continue;
+    digests[std::string(setting.key)] = to_hex(sha256(value.text));
+  }
+  return digests;
+}
+
+std::vector<std::string> keys_that_differ(const Digests& one, const Digests& other) {
+  std::vector<std::pair<std::string, std::string>> entries;
+  std::set_symmetric_difference(one.begin(), one.end(), other.begin(), other.end(),
+                                std::back_inserter(entries));
+  std::set<std::string> keys;
+  for (const auto& [key, digest] : entries) keys.insert(key);
+  return {keys.begin(), keys.end()};
+}
+
+// Code is SHA-256 over its name and its bytes: engine/function_code.h.
+bool is_code(const fs::path& file, const std::string& digest) {
+  std::error_code error;
+  if (!fs::is_regular_file(file, error)) return false;
+  return to_hex(sha256(file.filename().string() + '\0' + read_file(file))) == digest;
+}
+
+}  // namespace
+
+json config_digests(const std::string& text) {
+  return {{"sha256", to_hex(sha256(text))}, {"settings", setting_digests(text)}};
+}
+
+std::vector<std::string> changed_settings(const json& config, const std::string& text) {
+  const std::string expected = config.value("sha256", "");
+  if (expected.empty() || to_hex(sha256(text)) == expected) return {};
+  constexpr const char* kFile = "config.toml";
+  try {
+    const Digests recorded = config.at("settings").get<Digests>();
+    std::vector<std::string> changed;
+    for (const std::string& key : keys_that_differ(recorded, setting_digests(text))) {
+      changed.push_back(fmt::format("{}: {}", kFile, key));
+    }
+    if (changed.empty()) changed.push_back(fmt::format("{}: its text, but no setting", kFile));
+    return changed;
+  } catch (const Error& error) {
+    return {fmt::format("{}: {} {}", kFile, error.message(), error.hint())};
+  }
+}
+
+std::vector<std::string> changed_code(const json& code, const fs::path& folder) {
+  std::vector<std::string> changed;
+  for (const json& file : code) {
+    const fs::path path = fs::path(file.at("path").get<std::string>()).lexically_normal();
+    if (is_code(folder / path, path.begin()->string())) continue;
+    changed.push_back("functions/" + path.string());
+  }
+  return changed;
+}
+
+}  // namespace coppice::recovery
