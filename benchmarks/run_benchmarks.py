@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import backup_benchmarks  # noqa: E402
 import function_benchmarks  # noqa: E402
 import iterator_benchmarks  # noqa: E402
 import media_benchmarks  # noqa: E402
@@ -25,6 +26,7 @@ BENCHMARKS = [
     *function_benchmarks.BENCHMARKS,
     *service_benchmarks.BENCHMARKS,
     *repository_benchmarks.BENCHMARKS,
+    *backup_benchmarks.BENCHMARKS,
 ]
 
 

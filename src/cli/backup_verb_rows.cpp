@@ -22,6 +22,12 @@ constexpr Option kKeyFile = {
     .value = "FILE",
     .doc = "The repository's key is the bytes of FILE: 32 random bytes or more.",
     .offer = Offer::kFile};
+constexpr Option kLimitRate = {
+    .name = "--limit-rate",
+    .value = "KIB",
+    .doc =
+        "At most so many KiB a second go to and from the repository (setting "
+        "backup.limit_rate)."};
 constexpr Option kNoEncryption = {
     .name = "--no-encryption",
     .doc = "The repository is not encrypted: who reads its files reads everything."};
@@ -31,7 +37,8 @@ constexpr Argument kBackup = {.name = "BACKUP",
 }  // namespace
 
 std::vector<Option> with_repository(std::vector<Option> options) {
-  std::vector<Option> all = {kRepository, kPasswordFile, kPasswordCommand, kKeyFile, kNoEncryption};
+  std::vector<Option> all = {kRepository, kPasswordFile, kPasswordCommand,
+                             kKeyFile,    kNoEncryption, kLimitRate};
   options.insert(options.end(), all.begin(), all.end());
   return options;
 }

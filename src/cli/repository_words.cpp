@@ -1,5 +1,8 @@
 #include "cli/repository_words.h"
 
+#include <fmt/core.h>
+
+#include <charconv>
 #include <filesystem>
 
 #include "base/error.h"
@@ -41,6 +44,18 @@ void find_key(Session& session, RepositoryAddress& address) {
               "an empty passphrase protects nothing; --no-encryption says so aloud");
 }
 
+std::uint64_t limit_rate(Session& session) {
+  constexpr std::uint64_t kKib = 1024;
+  const auto said = session.arguments().value("--limit-rate");
+  if (!said)
+    return static_cast<std::uint64_t>(session.config().integer("backup.limit_rate")) * kKib;
+  std::uint32_t kib = 0;
+  const auto [end, error] = std::from_chars(said->data(), said->data() + said->size(), kib);
+  if (error == std::errc() && end == said->data() + said->size() && kib > 0) return kib * kKib;
+  throw Error(ErrorCode::kUsage, fmt::format("\"{}\" is no rate", *said),
+              "write a number of KiB a second, like 20480 for 20 MiB/s");
+}
+
 }  // namespace
 
 RepositoryAddress named_repository(Session& session) {
@@ -56,6 +71,7 @@ RepositoryAddress named_repository(Session& session) {
                 "give one of --password-file, --password-command and --key-file");
   }
   find_key(session, address);
+  address.bytes_per_second = limit_rate(session);
   return address;
 }
 

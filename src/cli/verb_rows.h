@@ -39,6 +39,7 @@ std::vector<Option> with_repository(std::vector<Option> options);
 
 std::vector<Verb> backup_verbs();
 std::vector<Verb> drill_verbs();
+std::vector<Verb> key_verbs();
 std::vector<Verb> restore_verbs();
 std::vector<Verb> schedule_verbs();
 std::vector<Verb> computed_verbs();  // with jobs, functions and what they cost

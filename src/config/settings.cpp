@@ -29,6 +29,13 @@ constexpr Setting kSettings[] = {
      .type = SettingType::kSecret,
      .default_value = "env:COPPICE_REPO_PASSWORD",
      .doc = "Where the passphrase of that repository is, not the passphrase itself."},
+    {.key = "backup.limit_rate",
+     .type = SettingType::kInteger,
+     .default_value = "0",
+     .doc = "At most so many KiB a second pass between this machine and a repository; 0: as many "
+            "as can.",
+     .minimum = 0,
+     .maximum = 1 << 30},
     {.key = "objectives.rto",
      .type = SettingType::kDuration,
      .doc = "How long a recovery may take: a drill that takes longer does not pass; not set: any "

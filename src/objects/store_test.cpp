@@ -1,4 +1,5 @@
 // What every ObjectStore must do, and what is of one kind only.
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -12,6 +13,7 @@
 #include "base/files.h"
 #include "objects/folder_store.h"
 #include "objects/memory_store.h"
+#include "objects/paced_store.h"
 #include "objects/testing/fault_stores.h"
 
 namespace coppice {
@@ -244,6 +246,49 @@ TEST(MemoryStore, KeepsVersionsForAsLongAsTheyAreRetained) {
   store.remove_version("one", 0);
   EXPECT_EQ(store.get("one"), "2");
   EXPECT_EQ(code_of([&] { store.remove_version("one", 5); }), ErrorCode::kNotFound);
+}
+
+std::unique_ptr<PacedStore> paced_memory(const Clock& clock, std::uint64_t bytes_per_second) {
+  return std::make_unique<PacedStore>(std::make_unique<MemoryStore>(clock), bytes_per_second);
+}
+
+TEST(PacedStore, CountsWhatIsAskedOfIt) {
+  const FakeClock clock;
+  const auto store = paced_memory(clock, 0);
+  store->put("a/1", "0123456789");
+  store->get("a/1");
+  store->get_part("a/1", 2, 3);
+  store->stat("a/1");
+  listed(*store);
+  store->remove("a/1");
+  const StoreRequests requests = store->requests();
+  EXPECT_EQ(requests.total(), 6U);
+  EXPECT_EQ(requests.gets, 2U);
+  EXPECT_EQ(requests.lists, 1U);
+  EXPECT_EQ(requests.bytes_put, 10U);
+  EXPECT_EQ(requests.bytes_got, 13U);
+}
+
+TEST(PacedStore, WhatPassesThroughItStaysBelowTheRate) {
+  const FakeClock clock;
+  const auto store = paced_memory(clock, 1'000'000);
+  const std::string bytes(50'000, 'x');
+  const auto begin = std::chrono::steady_clock::now();
+  {
+    std::vector<std::jthread> threads;  // they share it
+    for (int thread = 0; thread < 2; ++thread) {
+      threads.emplace_back([&, thread] {
+        for (int i = 0; i < 2; ++i) store->put(fmt::format("{}/{}", thread, i), bytes);
+      });
+    }
+  }
+  store->get("0/0");
+  store->get_part("0/1", 0, 50'000);
+  store->stat("0/0");
+  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
+  // Six times 50 ms, of which the last need not be waited for.
+  EXPECT_GE(time.count(), 0.249);
+  EXPECT_LT(time.count(), 1.0);
 }
 
 TEST(FaultStores, GoWrongWhereTheyAreToldTo) {

@@ -62,7 +62,12 @@ void refuse_plain(const RepositoryAddress& address) {
       "a repository that anybody can read is made with --no-encryption");
 }
 
-OpenRepository opened(std::unique_ptr<ObjectStore> store, repo::Repository repository,
+std::unique_ptr<PacedStore> paced(const RepositoryAddress& address,
+                                  std::unique_ptr<ObjectStore> store) {
+  return std::make_unique<PacedStore>(std::move(store), address.bytes_per_second);
+}
+
+OpenRepository opened(std::unique_ptr<PacedStore> store, repo::Repository repository,
                       ResultSink& sink, std::unique_ptr<repo::ObjectCache> cache = nullptr) {
   OpenRepository open{std::move(store), std::move(cache),
                       std::make_unique<repo::Repository>(std::move(repository))};
@@ -93,7 +98,7 @@ std::optional<repo::Repository> open_if_made(ObjectStore& store, const repo::Ope
 
 OpenRepository open_repository(const RepositoryAddress& address, ResultSink& sink) {
   const repo::Opener opener = opener_of(address);
-  auto store = std::make_unique<FolderStore>(folder_of(address.url));
+  auto store = paced(address, std::make_unique<FolderStore>(folder_of(address.url)));
   repo::Repository repository = repo::Repository::open(*store, opener);
   return opened(std::move(store), std::move(repository), sink);
 }
@@ -105,7 +110,7 @@ OpenRepository open_or_make_repository(const RepositoryAddress& address,
   std::error_code error;
   const bool there = fs::exists(folder, error);
   if (!there || fs::is_empty(folder, error)) refuse_plain(address);
-  auto store = std::make_unique<FolderStore>(folder, FolderStore::Missing::kCreate);
+  auto store = paced(address, std::make_unique<FolderStore>(folder, FolderStore::Missing::kCreate));
   auto cache = std::make_unique<repo::ObjectCache>(cache_folder);
   std::optional<repo::Repository> repository = open_if_made(*store, opener, cache.get());
   if (!repository) {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "backup/manifest.h"
-#include "objects/object_store.h"
+#include "objects/paced_store.h"
 #include "recovery/recovery.h"
 #include "repo/object_cache.h"
 #include "repo/repository.h"
@@ -16,7 +16,7 @@
 namespace coppice::recovery {
 
 struct OpenRepository {
-  std::unique_ptr<ObjectStore> store;
+  std::unique_ptr<PacedStore> store;
   std::unique_ptr<repo::ObjectCache> cache;  // of what was read before, if there is one
   std::unique_ptr<repo::Repository> repository;
 };
