@@ -26,11 +26,19 @@ SELECT b.backup_id, b.moment, extract(epoch FROM now - b.moment),
   (SELECT string_agg(r.task || ': ' || r.error, '; ' ORDER BY r.task) FROM (
      SELECT DISTINCT ON (task) task, outcome, coalesce(error, 'it was interrupted') AS error
      FROM coppice.scheduled_runs ORDER BY task, run_id DESC) r
-   WHERE r.outcome IN ('partly', 'failed', 'interrupted'))
+   WHERE r.outcome IN ('partly', 'failed', 'interrupted')),
+  EXISTS (SELECT FROM coppice.scheduled_tasks)
 FROM moment LEFT JOIN last_backup b ON true LEFT JOIN last_drill d ON true
 LEFT JOIN passed_drill p ON true)";
 
 double age_in(const std::string& seconds) { return std::max(0.0, std::stod(seconds)); }
+
+bool is_scheduled(const Config& config) {
+  const auto tasks = {"backup", "forget", "prune", "verify", "drill"};
+  return std::any_of(tasks.begin(), tasks.end(), [&](const char* task) {
+    return !config.text(std::string("schedule.") + task).empty();
+  });
+}
 
 // The setting, and what it says in seconds.
 struct Objective {
@@ -89,6 +97,9 @@ BackupStatus read_backup_status(EngineContext& context) {
   if (!row.is_null(0, 5)) status.drill_passed = row.boolean(0, 5);
   if (const auto age = text(6)) status.drill_age_s = age_in(*age);
   status.failing_tasks = text(7).value_or("");
+  if (is_scheduled(context.config) && !row.boolean(0, 8)) {
+    status.failing_tasks = "nothing has called coppice schedule run yet";
+  }
   check_objectives(context.config, status);
   return status;
 }

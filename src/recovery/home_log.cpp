@@ -25,9 +25,11 @@ void note_backup(pg::Connection& connection, const RepositoryAddress& address,
       {report.id, moment, std::to_string(wall_time_us()), printable_address(address), report.root,
        std::to_string(report.seconds), std::to_string(report.bytes_written),
        std::to_string(report.damaged.size())});
-  connection.exec(
-      "DELETE FROM coppice.backups WHERE ended_at < "
-      "(SELECT max(ended_at) FROM coppice.backups) - interval '400 days'");
+  // Not by the latest of all: it may be of a clock that was wrong.
+  connection.exec_params(
+      "DELETE FROM coppice.backups WHERE backup_id <> $1 "
+      "AND ended_at < to_timestamp($2::float8 / 1e6) - interval '400 days'",
+      {report.id, std::to_string(wall_time_us())});
 }
 
 void note_drill(const Config& config, const NotedDrill& drill, const DrillReport& report) {

@@ -11,8 +11,8 @@ namespace coppice::recovery {
 // The address without secrets, and absolute.
 std::string printable_address(const RepositoryAddress& address);
 
-// A backup that was just made, of the point at `moment`. Those of the time before 400 days go, but
-// the last one.
+// A backup that was just made, of the point at `moment`. Those of more
+// than 400 days ago go.
 void note_backup(pg::Connection& connection, const RepositoryAddress& address,
                  const BackupReport& report, const std::string& moment);
 

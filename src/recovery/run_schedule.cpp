@@ -14,6 +14,7 @@
 #include "engine/emit.h"
 #include "engine/open_home.h"
 #include "pg/private_server.h"
+#include "recovery/due_note.h"
 #include "recovery/open_repository.h"
 #include "recovery/scheduled_tasks.h"
 #include "recovery/task_log.h"
@@ -23,6 +24,8 @@ namespace {
 
 using engine::EngineContext;
 using std::chrono::steady_clock;
+
+constexpr std::int64_t kLateS = 60 * 60;
 
 std::int64_t now_s() { return wall_time_us() / 1'000'000; }
 
@@ -34,7 +37,7 @@ std::vector<schedule::Attempt> attempts_of(const std::vector<LoggedRun>& runs) {
   return attempts;
 }
 
-// Leaves a private server as it was found.
+// Leaves a private server as it was found: up or down.
 class ServerAsFound {
  public:
   explicit ServerAsFound(const Config& config) : config_(config) {
@@ -45,6 +48,7 @@ class ServerAsFound {
     was_down_ = state == pg::ServerState::kDown;
   }
 
+  bool was_down() const { return was_down_; }
   // With the last session of this process still open. True when the server is to be stopped.
   bool is_ours(pg::Connection& connection) const {
     if (!was_down_) return false;
@@ -76,6 +80,9 @@ class ScheduleRunner {
     const std::vector<ScheduledTask> tasks = wanted_tasks();
     const schedule::Zone zone = schedule_zone(config_);
     const ServerAsFound server(config_);
+    // A server that runs costs nothing to ask.
+    if (server.was_down() && request_.tasks.empty() && is_noted()) return std::move(report_);
+    remove_due_note(config_);
     open();
     TaskLog(context_->main).settle();
     for (const ScheduledTask& task : tasks) {
@@ -172,16 +179,28 @@ class ScheduleRunner {
     return *repository_;
   }
 
+  // True when nothing is due by what the last run found.
+  bool is_noted() {
+    const std::optional<DueNote> note = read_due_note(config_, now_s());
+    if (note) tell_next(*note);
+    return note.has_value();
+  }
+
   void find_next(const schedule::Zone& zone) {
-    std::optional<std::int64_t> earliest;
+    std::optional<DueNote> next;
     for (const ScheduledTask& task : scheduled_tasks(config_)) {
       if (!task.when) continue;
       const std::int64_t at = next_of(task, zone).at_s;
-      if (earliest && *earliest <= at) continue;
-      earliest = at;
-      report_.next_task = task.name;
-      report_.next_at = utc_text(at * 1'000'000);
+      if (!next || at < next->at_s) next = DueNote{at, task.name};
     }
+    if (!next) return;
+    tell_next(*next);
+    write_due_note(config_, *next, now_s());
+  }
+
+  void tell_next(const DueNote& next) {
+    report_.next_task = next.task;
+    report_.next_at = utc_text(next.at_s * 1'000'000);
   }
 
   const Config& config_;
@@ -211,6 +230,7 @@ void show_schedule(const Config& config, ResultSink& sink) {
   const schedule::Zone zone = schedule_zone(config);
   const auto context = engine::open_home(config);
   TaskLog log(context->main);
+  std::string overdue;
   engine::RowsOut rows(sink, {{"task", "text"},
                               {"calendar", "text"},
                               {"last", "timestamp with time zone"},
@@ -232,11 +252,18 @@ void show_schedule(const Config& config, ResultSink& sink) {
       const schedule::NextRun run =
           schedule::next_run(*task.when, zone, since, attempts_of(runs), now_s());
       next = utc_text(run.at_s * 1'000'000);
+      const bool is_late = run.at_s + kLateS < now_s() && outcome != "running";
+      if (is_late && overdue.empty()) overdue = task.name;
     }
     rows.row({task.name, task.when ? std::optional(task.calendar) : std::nullopt, last, outcome,
               error, next});
   }
   rows.end();
+  if (overdue.empty()) return;
+  sink.notice(fmt::format(
+      "{} has been due for more than an hour: does anything call coppice schedule run? A timer "
+      "does: coppice schedule install",
+      overdue));
 }
 
 }  // namespace coppice::recovery

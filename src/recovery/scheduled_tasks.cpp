@@ -102,6 +102,7 @@ TaskOutcome drill(const TaskSubject& subject, Recovery& recovery, ResultSink& si
   if (config.value("database.url").source == SettingSource::kOption) {
     living.database_url = config.text("database.url");
   }
+  request.home = living;  // to be told, not to be looked at
   ConfigRequest where;
   where.environment = living.environment;
   const DrillReport report = recovery.drill(where, request, sink);
@@ -109,15 +110,8 @@ TaskOutcome drill(const TaskSubject& subject, Recovery& recovery, ResultSink& si
   outcome.what = fmt::format("backup {} was restored in {}", short_backup_id(report.restore.backup),
                              human_seconds(report.restore.times.total));
   if (report.passed()) return outcome;
-  std::vector<std::string> failures = report.missed;
-  for (const std::string& difference : report.restore.differences) {
-    failures.push_back(difference + " differs from what was backed up");
-  }
-  for (const DrillReport::Assertion& assertion : report.assertions) {
-    if (!assertion.holds) failures.push_back(assertion.sql + ": " + assertion.what);
-  }
-  outcome.error = "the drill did not pass: " + join(failures, "; ");
-  outcome.code = report.restore.equal ? ErrorCode::kComputation : ErrorCode::kIntegrity;
+  outcome.error = "the drill did not pass: " + join(report.failures(), "; ");
+  outcome.code = report.code();
   outcome.is_done = false;
   return outcome;
 }

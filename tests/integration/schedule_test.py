@@ -171,8 +171,12 @@ class Due(Scheduled):
     def test_what_was_slept_through_is_done_once(self):
         self.first_backup()
         self.set("schedule.backup", "1 hour")
+        self.assertIn("nothing has called", self.home.status()["failing_tasks"])
         self.run_schedule()
+        self.assertEqual(self.home.status()["failing_tasks"], "")
+        self.assertEqual(self.home.attempt("schedule", "show").stderr, "")
         self.go_to(self.now + 9 * DAY)
+        self.assertIn("coppice schedule install", self.home.attempt("schedule", "show").stderr)
         self.assertEqual(self.run_schedule(), {"backup": "done"})
         self.assertEqual(self.run_schedule(), {})
         self.assertEqual(len(self.backups()), 2)
@@ -411,6 +415,37 @@ class Server(unittest.TestCase):
         home.run("stop")
         home.run("schedule", "run", "backup")
         self.assertFalse((home.folder / "pgdata" / "postmaster.pid").exists())
+
+    def test_no_server_is_started_to_learn_that_nothing_is_due(self):
+        home = Home.make(self, private=True)
+        home.sql("CREATE TABLE t (n int)")
+        repository = Repository(self, encrypted=False)
+        repository.back_up(home)
+        home.environment |= {
+            "COPPICE_BACKUP_REPOSITORY": str(repository.folder),
+            "COPPICE_SCHEDULE_BACKUP": "daily 02:30",
+        }
+
+        def run_at(moment):
+            home.environment["COPPICE_NOW"] = str(int(moment.timestamp()))
+            log = home.folder / "log" / "postgresql.log"
+            before = log.read_text().count("ready to accept connections")
+            said = home.run("schedule", "run")
+            return said, log.read_text().count("ready to accept connections") - before
+
+        home.run("stop")
+        said, starts = run_at(at(2027, 1, 10, 3))
+        self.assertEqual(starts, 1)
+        again, starts = run_at(at(2027, 1, 11, 2, 29))
+        self.assertEqual((again, starts), (said, 0))
+        self.assertIn("next: backup at 2027-01-11T02:30:00Z", said)
+        self.assertEqual(run_at(at(2026, 12, 1))[1], 1, "the clock was put back")
+        home.environment["COPPICE_SCHEDULE_BACKUP"] = "hourly"
+        self.assertEqual(run_at(at(2026, 12, 1, 0, 1))[1], 1, "the calendar is another")
+        said, starts = run_at(at(2026, 12, 1, 1))
+        self.assertEqual(starts, 1)
+        self.assertIn("backup", said)
+        self.assertNotIn("nothing is due", said)
 
 
 FAKE_CRONTAB = """#!/bin/sh
