@@ -183,9 +183,11 @@ int run_schedule_run(Session& session) {
     session.console().notice("another process runs the schedule of this home now");
     return 0;
   }
-  if (!report.runs.empty()) {
+  // A timer that is quiet has nothing to say when all is well: cron would send it by mail.
+  const bool is_quiet = session.format() == RowFormat::kTable && session.console().quiet();
+  if (!report.runs.empty() && !is_quiet) {
     print_runs(session, report);
-  } else if (session.format() == RowFormat::kTable && !session.console().quiet()) {
+  } else if (report.runs.empty() && session.format() == RowFormat::kTable && !is_quiet) {
     const std::string next =
         fmt::format("nothing is due; next: {} at {}", report.next_task, report.next_at);
     session.say(report.next_task.empty()

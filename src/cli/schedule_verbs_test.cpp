@@ -51,6 +51,8 @@ TEST_F(ScheduleVerbs, ASecondRunIsNoFailure) {
 TEST_F(ScheduleVerbs, TheExitCodeSaysHowMuchFailed) {
   was("backup", "done", "backup 3f2a");
   EXPECT_EQ(run({"schedule", "run"}).code, 0);
+  EXPECT_NE(run({"schedule", "run"}).output.find("backup 3f2a"), std::string::npos);
+  EXPECT_EQ(run({"schedule", "run", "--quiet"}).output, "");
   was("forget", "failed", "no rules");
   const Outcome some = run({"schedule", "run", "--json"});
   EXPECT_EQ(some.code, 3);

@@ -35,9 +35,16 @@ std::optional<RunResult> run(std::vector<std::string> argv) {
                                           result.timed_out ? "it did not end" : said));
 }
 
-// nullopt when there is no program for it. The crontab of who calls.
-std::optional<std::string> read_crontab() {
-  const std::vector<std::string> argv = {"crontab", "-l"};
+// What root calls for another account's home runs as that account: its settings name programs.
+std::vector<std::string> crontab_words(const std::optional<std::string>& account) {
+  if (account) return {"crontab", "-u", *account};
+  return {"crontab"};
+}
+
+// nullopt when there is no program for it.
+std::optional<std::string> read_crontab(const std::optional<std::string>& account) {
+  std::vector<std::string> argv = crontab_words(account);
+  argv.emplace_back("-l");
   const std::optional<RunResult> result = run(argv);
   if (!result) return std::nullopt;
   if (result->status.ok()) return result->output;
@@ -45,11 +52,12 @@ std::optional<std::string> read_crontab() {
   throw_failure(argv, *result);
 }
 
-void write_crontab(const std::string& text) {
+void write_crontab(const std::string& text, const std::optional<std::string>& account) {
   const ScratchFolder folder(fs::temp_directory_path(), "crontab");
   const fs::path file = folder.path() / "crontab";
   write_file_atomically(file, text);
-  const std::vector<std::string> argv = {"crontab", file.string()};
+  std::vector<std::string> argv = crontab_words(account);
+  argv.push_back(file.string());
   const std::optional<RunResult> result = run(argv);
   if (!result || !result->status.ok()) throw_failure(argv, result.value_or(RunResult()));
 }
@@ -92,15 +100,22 @@ std::string Timer::text() const {
 }
 
 void Timer::install() const {
+  if (kind_ == TimerKind::kUserUnit && subject_.account) {
+    throw Error(ErrorCode::kRefused,
+                fmt::format("the home belongs to {}, and a timer of root's would run what its "
+                            "settings say as root",
+                            *subject_.account),
+                "install it as " + *subject_.account + ", or with --system: it runs as them then");
+  }
   if (kind_ == TimerKind::kCrontab) {
-    const std::optional<std::string> crontab = read_crontab();
+    const std::optional<std::string> crontab = read_crontab(subject_.account);
     if (!crontab) {
       throw Error(ErrorCode::kNotFound, "this machine has neither systemd nor a program crontab",
                   "let what it has call this every few minutes: coppice schedule run; "
                   "--print shows a line");
     }
     const std::string changed = schedule::crontab_with(*crontab, subject_);
-    if (changed != *crontab) write_crontab(changed);
+    if (changed != *crontab) write_crontab(changed, subject_.account);
     return;
   }
   std::error_code error;
@@ -116,12 +131,18 @@ void Timer::install() const {
   tell_systemd({"enable", "--now", unit_file(".timer").filename().string()});
 }
 
+bool Timer::can_be_there() const {
+  const auto is_set = [&](const char* name) { return environment_.contains(name); };
+  return kind_ != TimerKind::kUserUnit || is_set("HOME") || is_set("XDG_CONFIG_HOME");
+}
+
 bool Timer::remove() const {
+  if (!can_be_there()) return false;
   if (kind_ == TimerKind::kCrontab) {
-    const std::optional<std::string> crontab = read_crontab();
+    const std::optional<std::string> crontab = read_crontab(subject_.account);
     const std::string kept = schedule::crontab_without(crontab.value_or(""), subject_.home);
     if (!crontab || kept == *crontab) return false;
-    write_crontab(kept);
+    write_crontab(kept, subject_.account);
     return true;
   }
   const fs::path timer = unit_file(".timer"), service = unit_file(".service");

@@ -36,6 +36,8 @@ class Timer {
   static bool has_systemd(bool of_user);
 
  private:
+  // Whether it is known where such a timer would be.
+  bool can_be_there() const;
   std::filesystem::path unit_folder() const;
   std::filesystem::path unit_file(const char* suffix) const;
   void tell_systemd(const std::vector<std::string>& words) const;

@@ -19,7 +19,7 @@ struct TimerSubject {
   std::string program;  // an absolute path
   std::string home;
   bool system = false;                 // of the machine; else of a user
-  std::optional<std::string> account;  // of a machine's service, when it is not root
+  std::optional<std::string> account;  // whose the home is, when root installs it and it is another
 };
 
 // "coppice-schedule-1f2e3d4c": of this home alone.
