@@ -81,6 +81,24 @@ bool opens_without_key(Session& session, const Config& kept) {
   }
 }
 
+bool has_keep_rule(const Config& config) {
+  const auto all = settings();
+  return std::any_of(all.begin(), all.end(), [&](const Setting& setting) {
+    return setting.key.starts_with("backup.keep_") &&
+           config.text(setting.key) != setting.default_value;
+  });
+}
+
+// What a task would fail for at night.
+void check_tasks(const Config& kept) {
+  if (!kept.text("schedule.forget").empty() && !has_keep_rule(kept)) {
+    throw Error(ErrorCode::kUsage, "schedule.forget is set, and no setting says which backups stay",
+                "write under [backup], for example: keep_daily = 7");
+  }
+  const std::string& assertions = kept.text("schedule.drill_assertions");
+  if (!assertions.empty()) read_file(kept.home() / assertions);
+}
+
 // A timer is of no use if what it calls cannot find the key.
 void check_key(Session& session, const Config& kept) {
   if (!kept.text("backup.key_file").empty()) {
@@ -110,6 +128,7 @@ void check_installable(Session& session, const Config& kept) {
                 "write under [schedule], for example: backup = \"daily 02:30\"");
   }
   schedule::Zone::named(kept.text("schedule.timezone"));
+  check_tasks(kept);
   if (kept.text("backup.repository").empty()) {
     throw Error(ErrorCode::kUsage, "backup.repository is not set in " + file,
                 "a timer does not see your environment: write it there, under [backup]");

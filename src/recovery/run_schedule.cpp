@@ -217,6 +217,7 @@ class ScheduleRunner {
 ScheduleReport run_schedule(const Config& config, const ScheduleRequest& request,
                             Recovery& recovery, ResultSink& sink) {
   if (!std::filesystem::is_directory(config.home())) engine::open_home(config);  // says what lacks
+  engine::check_restored(config);
   const std::optional<FileDescriptor> lock = try_lock_file(lock_file(config));
   if (!lock) {
     ScheduleReport report;
