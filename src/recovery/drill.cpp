@@ -15,6 +15,8 @@
 #include "engine/quiet_sinks.h"
 #include "engine/run_sql.h"
 #include "recovery/choose.h"
+#include "recovery/damaged_parts.h"
+#include "recovery/drill_page.h"
 #include "recovery/drill_report.h"
 #include "recovery/home_log.h"
 #include "recovery/kept_drills.h"
@@ -83,8 +85,8 @@ double loss_window(const Manifest& manifest, std::int64_t now_us) {
 void check_objective(const char* name, const std::optional<double>& objective, double measured,
                      DrillReport& report) {
   if (!objective || measured <= *objective) return;
-  report.missed.push_back(
-      fmt::format("{} of {:.1f} s: {:.1f} s were measured", name, *objective, measured));
+  report.missed.push_back(fmt::format("{} of {}: {} was measured", name, shown_duration(*objective),
+                                      shown_duration(measured)));
 }
 
 const KnownBackup& chosen(const std::vector<KnownBackup>& backups, const DrillRequest& request) {
@@ -99,6 +101,10 @@ const KnownBackup& chosen(const std::vector<KnownBackup>& backups, const DrillRe
 std::string asked_for(const DrillRequest& request) {
   if (request.backup) return *request.backup;
   return request.at ? "at " + *request.at : "latest";
+}
+
+bool is_damage(const Error& error) {
+  return error.code() == ErrorCode::kIntegrity || error.code() == ErrorCode::kNotFound;
 }
 
 class Drill {
@@ -161,6 +167,9 @@ class Drill {
     } else {
       check_objective("the time to recover", request_.rto_seconds, report_.restore.times.total,
                       report_);
+    }
+    if (report_.failure && is_damage(*report_.failure)) {
+      report_.damaged = damaged_parts(repository, backup);
     }
     for (const std::string& what : backup.manifest.damaged) {
       report_.damaged.push_back(with_users(repository, backup, what));

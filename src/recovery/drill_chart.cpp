@@ -61,7 +61,8 @@ class Chart {
     std::string svg;
     for (double at = 0; at <= most_ + step_ / 2; at += step_) {
       svg += fmt::format(
-          "<line class=\"grid\" x1=\"{0:.1f}\" y1=\"{2:.1f}\" x2=\"{1:.1f}\" y2=\"{2:.1f}\"/>"
+          "<line class=\"grid\" stroke=\"#d0d7de\" x1=\"{0:.1f}\" y1=\"{2:.1f}\" x2=\"{1:.1f}\" "
+          "y2=\"{2:.1f}\"/>"
           "<text x=\"{3:.1f}\" y=\"{4:.1f}\" text-anchor=\"end\">{5}</text>\n",
           kLeft, kWidth - kRight, y(at), kLeft - 6, y(at) + 4, shown_duration(at));
     }
@@ -88,7 +89,11 @@ class Chart {
       const double to = i + 1 == points_.size() ? kWidth - kRight : (x(i) + x(i + 1)) / 2;
       path += fmt::format("M{:.1f} {:.1f}H{:.1f}", from, y(*points_[i].objective), to);
     }
-    return path.empty() ? path : fmt::format("<path class=\"objective\" d=\"{}\"/>\n", path);
+    return path.empty() ? path
+                        : fmt::format(
+                              "<path class=\"objective\" fill=\"none\" stroke=\"#8a4600\" "
+                              "stroke-dasharray=\"7 4\" d=\"{}\"/>\n",
+                              path);
   }
 
   std::string line() const {
@@ -99,9 +104,13 @@ class Chart {
       if (measured) path += fmt::format("{}{:.1f} {:.1f}", broken ? 'M' : 'L', x(i), y(*measured));
       broken = !measured;
     }
-    return path.empty() ? path : fmt::format("<path class=\"line\" d=\"{}\"/>\n", path);
+    return path.empty()
+               ? path
+               : fmt::format("<path class=\"line\" fill=\"none\" stroke=\"#0a58ca\" d=\"{}\"/>\n",
+                             path);
   }
 
+  // Colors are those of light paper where no style sheet says others.
   // Round when it passed, a cross when it did not: not by the color alone.
   std::string marks() const {
     std::string svg;
@@ -113,11 +122,13 @@ class Chart {
                       point.measured ? shown_duration(*point.measured) : "not measured",
                       point.passed ? "passed" : "did not pass");
       svg += point.passed ? fmt::format(
-                                "<circle class=\"passed\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\">{}"
+                                "<circle class=\"passed\" fill=\"#0a58ca\" cx=\"{:.1f}\" "
+                                "cy=\"{:.1f}\" r=\"4\">{}"
                                 "</circle>\n",
                                 x(i), at, said)
                           : fmt::format(
-                                "<path class=\"failed\" d=\"M{0:.1f} {1:.1f}l10 10m0 -10l-10 10\">"
+                                "<path class=\"failed\" fill=\"none\" stroke=\"#b3261e\" "
+                                "d=\"M{0:.1f} {1:.1f}l10 10m0 -10l-10 10\">"
                                 "{2}</path>\n",
                                 x(i) - 5, at - 5, said);
     }

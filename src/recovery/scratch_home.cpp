@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "engine/open_home.h"
+#include "pg/private_server.h"
 
 namespace coppice::recovery {
 namespace {
@@ -26,10 +26,15 @@ ConfigRequest home_in(const fs::path& folder, const Environment& environment) {
   return where;
 }
 
-// Its files go all the same, and a server without files ends.
+// At once: what it has is not wanted any more. Its files go all the same, and a server without
+// files ends.
 void stop_server(const ConfigRequest& where) {
   try {
-    if (fs::exists(*where.home / "pgdata")) engine::stop_home(Config::load(where));
+    pg::PrivateServerOptions options;
+    options.home = *where.home;
+    if (fs::exists(options.home / "pgdata")) {
+      pg::PrivateServer(std::move(options)).stop(pg::StopMode::kImmediate);
+    }
   } catch (const Error&) {
     return;
   }
