@@ -48,6 +48,8 @@ constexpr Registered kPoints[] = {
     {"restore.table_loaded", "a restore has loaded a table"},
     {"restore.media_part", "a restore has written a part of the media"},
     {"restore.proven", "a restore is done, and the home is still closed"},
+    {"restore_table.media_there", "a table's media are restored, and nothing else of it"},
+    {"restore_table.rows_written", "a table is restored, in a transaction that is open"},
     {"export.sql_written", "an export has written the rows, under another name"},
     {"export.before_rename", "an export is written, its folder has another name"},
     {"schedule.task_begun", "a task of the schedule is noted as running, nothing of it is done"},

@@ -291,6 +291,36 @@ class FakeRecovery final : public Recovery {
     did(fmt::format("drill_key {}", place(repository)), sink);
     return {std::string(64, 'd')};
   }
+  RestorePlan plan_restore(const ConfigRequest& where, const RestoreRequest& request,
+                           ResultSink& sink) override {
+    did(fmt::format("plan_restore {} {} {} {}", place(request.repository), where.home->string(),
+                    request.backup.value_or("-"), request.at.value_or("-")),
+        sink);
+    return {};
+  }
+  TableRestoreReport restore_table(const Config&, const TableRestoreRequest& request,
+                                   ResultSink& sink) override {
+    did(fmt::format("restore_table {} {} {} {} {}{}", place(request.repository),
+                    request.backup.value_or("-"), request.at.value_or("-"), request.table,
+                    request.as, request.dry_run ? " dry" : ""),
+        sink);
+    return {};
+  }
+  MediaRestoreReport restore_media(const Config&, const MediaRestoreRequest& request,
+                                   ResultSink& sink) override {
+    did(fmt::format("restore_media {} {} {}{}", place(request.repository),
+                    request.backup.value_or("-"), request.at.value_or("-"),
+                    request.dry_run ? " dry" : ""),
+        sink);
+    return {};
+  }
+  RootReport roots(const RepositoryAddress& repository, const std::string& backup,
+                   const RootRequest& request, ResultSink& sink) override {
+    did(fmt::format("roots {} {} {} {}{}", place(repository), backup, request.table.value_or("-"),
+                    request.column.value_or("-"), request.history ? " history" : ""),
+        sink);
+    return state_.root_report;
+  }
   RestoreReport restore(const ConfigRequest& where, const RestoreRequest& request,
                         ResultSink& sink) override {
     did(fmt::format("restore {} {} {} {}", place(request.repository), where.home->string(),

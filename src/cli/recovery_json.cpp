@@ -115,6 +115,57 @@ std::string report_json(const RestoreReport& report) {
       .text();
 }
 
+std::string report_json(const RestorePlan& plan) {
+  return JsonObject()
+      .add("backup", plan.backup)
+      .add("moment", plan.moment)
+      .add("refused", plan.refused)
+      .add("tables", plan.tables)
+      .add("rows", plan.rows)
+      .add("media_objects", plan.media_objects)
+      .add("media_bytes", plan.media_bytes)
+      .add("blobs", plan.blobs)
+      .add("bytes_read", plan.bytes_read)
+      .add_json("seconds", seconds_json(plan.seconds))
+      .add("rates", plan.rates)
+      .add("home", plan.home)
+      .add_json("loss_seconds", seconds_json(plan.loss_seconds))
+      .add("lost_versions", plan.lost_versions)
+      .add_json("lost", json_strings(plan.lost))
+      .text();
+}
+
+std::string report_json(const TableRestoreReport& report) {
+  return JsonObject()
+      .add("backup", report.backup)
+      .add("moment", report.moment)
+      .add("table", report.table)
+      .add("from_version", report.from_version)
+      .add("as", report.as)
+      .add_json("version", report.version ? std::to_string(*report.version) : "null")
+      .add("rows", report.rows)
+      .add("media_objects", report.media_objects)
+      .add("media_added", report.media_added)
+      .add("media_bytes", report.media_bytes)
+      .add_json("plain_columns", json_strings(report.plain_columns))
+      .add_json("damaged", json_strings(report.damaged))
+      .add_json("seconds", seconds_json(report.seconds))
+      .text();
+}
+
+std::string report_json(const MediaRestoreReport& report) {
+  return JsonObject()
+      .add("backup", report.backup)
+      .add("objects", report.objects)
+      .add("missing", report.missing)
+      .add("damaged", report.damaged)
+      .add("restored", report.restored)
+      .add("bytes", report.bytes)
+      .add_json("lacking", json_strings(report.lacking))
+      .add_json("seconds", seconds_json(report.seconds))
+      .text();
+}
+
 std::string report_json(const ExportReport& report) {
   return JsonObject()
       .add("backup", report.backup)

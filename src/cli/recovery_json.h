@@ -12,5 +12,8 @@ std::string report_json(const VerifyReport& report);
 std::string report_json(const RestoreReport& report);
 std::string report_json(const DrillReport& report);
 std::string report_json(const ExportReport& report);
+std::string report_json(const RestorePlan& plan);
+std::string report_json(const TableRestoreReport& report);
+std::string report_json(const MediaRestoreReport& report);
 
 }  // namespace coppice::cli

@@ -30,16 +30,31 @@ std::vector<Verb> restore_verbs() {
        .details =
            "The home's folder must be empty or not there; with --database the rows go to an empty "
            "database. Both roots are made again of what was restored; exit code 6 when they "
-           "differ. An interrupted restore goes on when it is called again.",
+           "differ. An interrupted restore goes on when it is called again. With --table one table "
+           "comes into a home that is there, under another name; with --media-only the media that "
+           "a home has lost.",
        .options = with_repository(
            {{.name = "--backup", .value = "BACKUP", .doc = "Its id; without it the latest."},
             {.name = "--at",
              .value = "TIME",
-             .doc = "The newest backup that is not later than TIME."}}),
+             .doc = "The newest backup that is not later than TIME."},
+            {.name = "--table",
+             .value = "TABLE",
+             .doc =
+                 "One table, into a home that is there; also films.film:12, or films.film:TIME."},
+            {.name = "--as", .value = "NAME", .doc = "With --table: its name, which is free."},
+            {.name = "--media-only",
+             .doc = "The media objects that a home names and does not have, or has damaged."},
+            {.name = "--dry-run",
+             .doc = "Say what would be read, how long it may take and what would be lost; write "
+                    "nothing."}}),
        .examples = {{"coppice restore --repo /backup/films --home /srv/films", ""},
                     {"coppice restore --repo /backup/films --at '2026-11-22 10:00+00' --home /tmp/"
                      "films",
-                     "as it was then"}}},
+                     "as it was then"},
+                    {"coppice restore --repo /backup/films --table films.film:12 --as "
+                     "films.film_before",
+                     "beside the table that is there"}}},
   };
 }
 

@@ -8,20 +8,116 @@
 
 namespace coppice::cli {
 
-int run_restore(Session& session) {
-  RestoreRequest request;
+namespace {
+
+// Repository, backup and time of any restore.
+template <typename Request>
+void read_source(Session& session, Request& request) {
   request.repository = named_repository(session);
   request.backup = session.arguments().value("--backup");
   request.at = session.arguments().value("--at");
-  if (request.backup && request.at) {
-    throw Error(ErrorCode::kUsage, "--backup and --at both say which backup",
+  if (!request.backup || !request.at) return;
+  throw Error(ErrorCode::kUsage, "--backup and --at both say which backup",
+              "leave out one of them");
+}
+
+void refuse_others(const Invocation& arguments) {
+  const bool table = arguments.has("--table");
+  if (table != arguments.has("--as")) {
+    throw Error(ErrorCode::kUsage, "--table and --as belong together",
+                "write: coppice restore --table films.film --as films.film_before");
+  }
+  if (table && arguments.has("--media-only")) {
+    throw Error(ErrorCode::kUsage, "--table and --media-only are two different restores",
                 "leave out one of them");
   }
+  if ((table || arguments.has("--media-only")) && arguments.has("--database")) {
+    throw Error(ErrorCode::kUsage, "--database makes a home, and this restores into one",
+                "leave it out");
+  }
+}
+
+int restore_table(Session& session) {
+  TableRestoreRequest request;
+  read_source(session, request);
+  request.table = *session.arguments().value("--table");
+  request.as = *session.arguments().value("--as");
+  request.dry_run = session.arguments().has("--dry-run");
+  PrintingSink sink = session.sink();
+  const TableRestoreReport report =
+      session.factory().recovery()->restore_table(session.config(), request, sink);
+  session.say(
+      fmt::format("{} {} at version {} of backup {} as {}: {} rows, {} of {} media objects ({} "
+                  "bytes) were not there, {:.1f} s",
+                  request.dry_run ? "would restore" : "restored", report.table, report.from_version,
+                  short_backup_id(report.backup), report.as, report.rows, report.media_added,
+                  report.media_objects, report.media_bytes, report.seconds),
+      report_json(report));
+  if (report.damaged.empty()) return 0;
+  throw Error(ErrorCode::kPartlyDone,
+              fmt::format("{} media objects of the table cannot be restored: {}",
+                          report.damaged.size(), join(report.damaged, "; ")),
+              "all else is there; coppice restore --media-only looks into the other backups");
+}
+
+int restore_media(Session& session) {
+  MediaRestoreRequest request;
+  read_source(session, request);
+  request.dry_run = session.arguments().has("--dry-run");
+  PrintingSink sink = session.sink();
+  const MediaRestoreReport report =
+      session.factory().recovery()->restore_media(session.config(), request, sink);
+  session.say(
+      fmt::format("{} media objects: {} missing, {} damaged; {} {} ({} bytes), {:.1f} s",
+                  report.objects, report.missing, report.damaged, report.restored,
+                  request.dry_run ? "would be restored" : "restored", report.bytes, report.seconds),
+      report_json(report));
+  if (report.lacking.empty()) return 0;
+  throw Error(ErrorCode::kPartlyDone,
+              fmt::format("no backup has {} of them: {}", report.lacking.size(),
+                          join(report.lacking, ", ")));
+}
+
+std::string plan_text(const RestorePlan& plan, const std::string& home) {
+  std::string text = fmt::format(
+      "backup {} of {}: {} tables, {} row versions, {} media objects of {} bytes; {} blobs of {} "
+      "bytes would be read, about {:.0f} s ({})\n",
+      short_backup_id(plan.backup), plan.moment, plan.tables, plan.rows, plan.media_objects,
+      plan.media_bytes, plan.blobs, plan.bytes_read, plan.seconds, plan.rates);
+  if (plan.home.empty()) {
+    text += fmt::format(
+        "lost would be what was published in the {:.0f} s since: no living home "
+        "is at hand to ask what",
+        plan.loss_seconds);
+  } else {
+    text += fmt::format("lost would be {} versions of {}, of the {:.0f} s since{}{}",
+                        plan.lost_versions, plan.home, plan.loss_seconds,
+                        plan.lost.empty() ? "" : ": ", join(plan.lost, "; "));
+  }
+  if (!plan.refused.empty()) {
+    text += fmt::format("\na restore into {} would be refused: {}", home, plan.refused);
+  }
+  return text;
+}
+
+}  // namespace
+
+int run_restore(Session& session) {
+  refuse_others(session.arguments());
+  if (session.arguments().has("--table")) return restore_table(session);
+  if (session.arguments().has("--media-only")) return restore_media(session);
+  RestoreRequest request;
+  read_source(session, request);
   ConfigRequest where;
   where.home = session.config().home();
   where.database_url = session.arguments().value("--database");
   where.environment = session.environment();
   PrintingSink sink = session.sink();
+  if (session.arguments().has("--dry-run")) {
+    const RestorePlan plan = session.factory().recovery()->plan_restore(where, request, sink);
+    session.say(plan_text(plan, where.home->string()), report_json(plan));
+    return 0;
+  }
   const RestoreReport report = session.factory().recovery()->restore(where, request, sink);
   session.say(fmt::format("restored backup {} of {} into {}: {} row versions, {} media objects, "
                           "{:.1f} s; root {} {}",

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/json_text.h"
+#include "cli/repository_words.h"
 #include "cli/verb_functions.h"
 
 namespace coppice::cli {
@@ -26,6 +27,11 @@ RootRequest read_request(const Invocation& arguments) {
   if (request.history && request.table) {
     throw Error(ErrorCode::kUsage, "--history is of the whole home",
                 "write: coppice root --history");
+  }
+  if (arguments.has("--backup") && request.from_rows) {
+    throw Error(
+        ErrorCode::kUsage, "--rows is of a home",
+        "for a backup: coppice backup verify --rows " + shell_quoted(*arguments.value("--backup")));
   }
   return request;
 }
@@ -60,7 +66,10 @@ std::string report_json(const RootReport& report) {
 int run_root(Session& session) {
   const RootRequest request = read_request(session.arguments());
   PrintingSink sink = session.sink();
-  const RootReport report = session.engine().root(request, sink);
+  const std::optional<std::string> backup = session.arguments().value("--backup");
+  const RootReport report = backup ? session.factory().recovery()->roots(named_repository(session),
+                                                                         *backup, request, sink)
+                                   : session.engine().root(request, sink);
   const bool is_json = session.format() == RowFormat::kJson;
   session.console().out().write((is_json ? report_json(report) : report.root) + "\n");
   if (report.differences.empty()) return 0;

@@ -140,6 +140,17 @@ std::unique_ptr<EngineContext> open_home(const Config& config) {
   return context;
 }
 
+std::optional<pg::Connection> connect_if_running(const Config& config) {
+  try {
+    if (uses_existing_server(config)) return pg::Connection::connect(config.text("database.url"));
+    forget_other_servers();
+    return pg::Connection::connect(private_server(config, say_on_stderr).conninfo());
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kUnavailable && error.code() != ErrorCode::kNotFound) throw;
+    return std::nullopt;
+  }
+}
+
 bool stop_home(const Config& config) {
   if (uses_existing_server(config)) return false;
   return private_server(config, say_on_stderr).stop();

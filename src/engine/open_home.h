@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "engine/context.h"
 
@@ -16,6 +17,9 @@ std::unique_ptr<EngineContext> open_home(const Config& config);
 std::filesystem::path restore_marker(const std::filesystem::path& home);
 // kBusy for such a home: what is there is not all.
 void check_restored(const Config& config);
+// A session of the home's database, as its owner; nullopt when its server does not answer: none is
+// started, and nothing is written.
+std::optional<pg::Connection> connect_if_running(const Config& config);
 // Stops the private server; false when none ran or the home uses an existing server.
 bool stop_home(const Config& config);
 

@@ -22,16 +22,6 @@ const json& catalog_table(const Tree& home, const std::string& name) {
   throw Error(ErrorCode::kIntegrity, fmt::format("the backup's catalog has no {}", name));
 }
 
-// "{3,5}"
-std::vector<std::int64_t> numbers_in(std::string_view array) {
-  std::vector<std::int64_t> numbers;
-  if (array.size() < 2) return numbers;
-  for (const std::string& item : split(array.substr(1, array.size() - 2), ',')) {
-    if (!item.empty()) numbers.push_back(catalog_number(item));
-  }
-  return numbers;
-}
-
 }  // namespace
 
 std::optional<std::string> catalog_value(std::string_view field) {
@@ -45,6 +35,15 @@ std::int64_t catalog_number(std::string_view field) {
   if (error == std::errc() && end == field.data() + field.size()) return value;
   throw Error(ErrorCode::kIntegrity,
               fmt::format("the backup's catalog has \"{}\" where a number belongs", field));
+}
+
+std::vector<std::int64_t> catalog_numbers(std::string_view array) {
+  std::vector<std::int64_t> numbers;
+  if (array.size() < 2) return numbers;
+  for (const std::string& item : split(array.substr(1, array.size() - 2), ',')) {
+    if (!item.empty()) numbers.push_back(catalog_number(item));
+  }
+  return numbers;
 }
 
 void for_each_catalog_row(const repo::Repository& repository, const Tree& home,
@@ -98,7 +97,7 @@ std::map<std::int64_t, VersionInfo> floors_in(const repo::Repository& repository
           VersionInfo& version = floors[table];
           version.version = wanted.second;
           version.high_op = catalog_number(fields[2]);
-          version.open_ops = numbers_in(fields[3]);
+          version.open_ops = catalog_numbers(fields[3]);
         }
       });
   return floors;

@@ -27,6 +27,7 @@ void for_each_catalog_row(const repo::Repository& repository, const Tree& home,
 // nullopt: NULL.
 std::optional<std::string> catalog_value(std::string_view field);
 std::int64_t catalog_number(std::string_view field);
+std::vector<std::int64_t> catalog_numbers(std::string_view field);  // "{3,5}"
 
 // By table: the version below which its row versions are no part of the backup.
 std::map<std::int64_t, catalog::VersionInfo> floors_in(const repo::Repository& repository,

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "base/error.h"
+#include "catalog/schema.h"
 #include "recovery/time_text.h"
 
 namespace coppice::recovery {
@@ -23,6 +24,14 @@ const KnownBackup& chosen_backup(const std::vector<KnownBackup>& backups,
   if (found != nullptr) return *found;
   throw Error(ErrorCode::kNotFound, fmt::format("there is no backup as old as {}", *at),
               "the earliest is of " + backups.front().manifest.moment);
+}
+
+void check_catalog_format(const Manifest& manifest) {
+  if (manifest.catalog_format <= catalog::kCatalogFormat) return;
+  throw Error(ErrorCode::kNewerFormat,
+              fmt::format("the backup has catalog format {}, this program reads up to {}",
+                          manifest.catalog_format, catalog::kCatalogFormat),
+              "use the coppice program that wrote it, or a newer one");
 }
 
 }  // namespace coppice::recovery

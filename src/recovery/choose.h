@@ -15,4 +15,7 @@ const KnownBackup& chosen_backup(const std::vector<KnownBackup>& backups,
                                  const std::optional<std::string>& id,
                                  const std::optional<std::string>& at);
 
+// kNewerFormat for a backup whose catalog this program does not know.
+void check_catalog_format(const Manifest& manifest);
+
 }  // namespace coppice::recovery

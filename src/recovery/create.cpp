@@ -24,6 +24,7 @@
 #include "recovery/files.h"
 #include "recovery/home_log.h"
 #include "recovery/home_schema.h"
+#include "recovery/media_columns.h"
 #include "recovery/open_repository.h"
 #include "recovery/pin.h"
 #include "recovery/plain_schema.h"
@@ -221,7 +222,7 @@ class BackupMaker {
   }
 
   void read_tables() {
-    media_columns_ = find_media_columns();
+    media_columns_ = media_columns_of(context_.main);
     json tables = json::array();
     std::set<std::int64_t> there;
     for (const engine::TableContent& content : content_.tables) {
@@ -309,21 +310,6 @@ class BackupMaker {
     }
     manifest_.points.push_back(
         {table.tree_id, version.version, version.published_at, {table.user_name()}});
-  }
-
-  // By store: every physical column that holds media, or arrays of them.
-  std::map<std::string, std::set<std::string>> find_media_columns() {
-    const pg::Result rows = context_.main.exec(
-        "SELECT c.relname, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid "
-        "JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type e ON e.oid = t.typelem "
-        "WHERE c.relnamespace = 'coppice_store'::regnamespace AND c.relkind = 'r' "
-        "AND a.attnum > 0 AND NOT a.attisdropped "
-        "AND 'coppice'::regnamespace IN (t.typnamespace, e.typnamespace)");
-    std::map<std::string, std::set<std::string>> columns;
-    for (int row = 0; row < rows.rows(); ++row) {
-      columns[std::string(rows.text(row, 0))].emplace(rows.text(row, 1));
-    }
-    return columns;
   }
 
   void read_media() {

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "engine/emit.h"
+#include "recovery/backup_roots.h"
 #include "recovery/browse.h"
 #include "recovery/create.h"
 #include "recovery/drill.h"
@@ -13,6 +14,9 @@
 #include "recovery/open_repository.h"
 #include "recovery/repository_keys.h"
 #include "recovery/restore.h"
+#include "recovery/restore_media.h"
+#include "recovery/restore_plan.h"
+#include "recovery/restore_table.h"
 #include "recovery/run_schedule.h"
 #include "recovery/verify.h"
 
@@ -134,6 +138,23 @@ class HomeRecovery final : public Recovery {
   }
   void rotate_keys(const RepositoryAddress& address, ResultSink& sink) override {
     recovery::rotate_keys(address, sink);
+  }
+
+  RestorePlan plan_restore(const ConfigRequest& config, const RestoreRequest& request,
+                           ResultSink& sink) override {
+    return recovery::plan_restore(config, request, sink);
+  }
+  TableRestoreReport restore_table(const Config& config, const TableRestoreRequest& request,
+                                   ResultSink& sink) override {
+    return recovery::restore_table(config, request, sink);
+  }
+  MediaRestoreReport restore_media(const Config& config, const MediaRestoreRequest& request,
+                                   ResultSink& sink) override {
+    return recovery::restore_media(config, request, sink);
+  }
+  RootReport roots(const RepositoryAddress& repository, const std::string& backup,
+                   const RootRequest& request, ResultSink& sink) override {
+    return recovery::backup_roots(repository, backup, request, sink);
   }
 
   RestoreReport restore(const ConfigRequest& config, const RestoreRequest& request,

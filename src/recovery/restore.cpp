@@ -13,7 +13,6 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/text.h"
-#include "catalog/schema.h"
 #include "config/home.h"
 #include "engine/migrations.h"
 #include "engine/open_home.h"
@@ -372,14 +371,6 @@ class Restorer {
   RestoreReport report_;
 };
 
-void check_formats(const KnownBackup& backup) {
-  if (backup.manifest.catalog_format <= catalog::kCatalogFormat) return;
-  throw Error(ErrorCode::kNewerFormat,
-              fmt::format("the backup has catalog format {}, this program reads up to {}",
-                          backup.manifest.catalog_format, catalog::kCatalogFormat),
-              "use the coppice program that wrote it, or a newer one");
-}
-
 }  // namespace
 
 RestoreReport restore_home(const ConfigRequest& where, const RestoreRequest& request,
@@ -387,7 +378,7 @@ RestoreReport restore_home(const ConfigRequest& where, const RestoreRequest& req
   const OpenRepository open = open_repository(request.repository, sink);
   const std::vector<KnownBackup> backups = known_backups(*open.repository, sink);
   const KnownBackup& backup = chosen_backup(backups, request.backup, request.at);
-  check_formats(backup);
+  check_catalog_format(backup.manifest);
   ConfigRequest home = where;
   home.home = resolve_home(where.home, where.environment);
   refuse_each_other(request.repository, *home.home);
