@@ -84,7 +84,7 @@ class ScheduleRunner {
     if (server.was_down() && request_.tasks.empty() && is_noted()) return std::move(report_);
     remove_due_note(config_);
     open();
-    TaskLog(context_->main).settle();
+    settle(tasks);
     for (const ScheduledTask& task : tasks) {
       if (is_due(task, zone)) run_task(task.name);
     }
@@ -106,6 +106,16 @@ class ScheduleRunner {
                   "there are " + join(names, ", "));
     }
     return all;
+  }
+
+  void settle(const std::vector<ScheduledTask>& tasks) {
+    std::vector<std::string> scheduled;
+    for (const ScheduledTask& task : tasks) {
+      if (task.when) scheduled.push_back(task.name);
+    }
+    TaskLog log(context_->main);
+    log.settle();
+    log.drop_others(scheduled);
   }
 
   // A task may take hours, and the server may have been started again since.

@@ -1,5 +1,7 @@
 #include "recovery/task_log.h"
 
+#include "base/text.h"
+
 namespace coppice::recovery {
 namespace {
 
@@ -21,6 +23,11 @@ schedule::Attempt::Outcome outcome_in(std::string_view word) {
 void TaskLog::settle() {
   connection_.exec(
       "UPDATE coppice.scheduled_runs SET outcome = 'interrupted' WHERE outcome = 'running'");
+}
+
+void TaskLog::drop_others(const std::vector<std::string>& scheduled) {
+  connection_.exec_params("DELETE FROM coppice.scheduled_tasks WHERE task <> ALL ($1::text[])",
+                          {"{" + join(scheduled, ",") + "}"});
 }
 
 std::int64_t TaskLog::since_s(const std::string& task, const std::string& calendar,

@@ -29,6 +29,8 @@ class TaskLog {
   // Runs that have not ended died with their process: to be called by who holds the schedule's
   // lock.
   void settle();
+  // Tasks that are scheduled no more have no calendar: they begin anew when they have one again.
+  void drop_others(const std::vector<std::string>& scheduled);
   // Since when the task has had this calendar; from now on, when it had another one or none.
   std::int64_t since_s(const std::string& task, const std::string& calendar, std::int64_t now_s);
   // The same, noting nothing; nullopt: it has not had it yet.

@@ -170,12 +170,20 @@ class Due(Scheduled):
         self.assertIn("nothing has called", self.home.status()["failing_tasks"])
         self.run_schedule()
         self.assertEqual(self.home.status()["failing_tasks"], "")
-        self.assertEqual(self.home.attempt("schedule", "show").stderr, "")
+        self.assertNotIn("schedule install", self.home.attempt("schedule", "show").stderr)
         self.go_to(self.now + 9 * DAY)
         self.assertIn("coppice schedule install", self.home.attempt("schedule", "show").stderr)
         self.assertEqual(self.run_schedule(), {"backup": "done"})
         self.assertEqual(self.run_schedule(), {})
         self.assertEqual(len(self.backups()), 2)
+
+    def test_a_calendar_that_comes_back_is_a_new_one(self):
+        self.first_backup()
+        for calendar in ("daily 02:30", "", "daily 02:30"):
+            self.set("schedule.backup", calendar)
+            self.assertEqual(self.run_schedule(), {})
+            self.go_to(self.now + (9 * DAY if calendar == "" else HOUR))
+        self.assertEqual(self.next_due("backup"), at(2027, 1, 19, 2, 30))
 
     def test_times_are_of_the_zone(self):
         if not os.path.exists("/usr/share/zoneinfo/Europe/Berlin"):
