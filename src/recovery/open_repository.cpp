@@ -114,7 +114,9 @@ OpenRepository open_or_make_repository(const RepositoryAddress& address,
   auto cache = std::make_unique<repo::ObjectCache>(cache_folder);
   std::optional<repo::Repository> repository = open_if_made(*store, opener, cache.get());
   if (!repository) {
-    repository.emplace(repo::Repository::create(*store, opener, SystemClock()));
+    repo::Repository::create(*store, opener, SystemClock());
+    // So that the next backup has in its cache what this one writes.
+    repository.emplace(repo::Repository::open(*store, opener, cache.get()));
     sink.notice(fmt::format(
         "made a new repository in {}{}", store->place(),
         opener ? "; without its key nobody can read it, not even you" : ": it is not encrypted"));
@@ -159,7 +161,11 @@ void refuse_each_other(const RepositoryAddress& address, const fs::path& home) {
 }
 
 std::vector<KnownBackup> known_backups(const repo::Repository& repository, ResultSink& sink) {
-  return read_backups(repository, repository.list_manifests(), sink);
+  // What was listed to open it is what there is; on a slow store a listing is dear.
+  return read_backups(repository,
+                      repository.index_is_fresh() ? repository.listed_manifests()
+                                                  : repository.list_manifests(),
+                      sink);
 }
 
 std::vector<KnownBackup> read_backups(const repo::Repository& repository,
