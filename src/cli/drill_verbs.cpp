@@ -137,15 +137,19 @@ int run_drill_verify(Session& session) {
   PrintingSink sink = session.sink();
   try {
     const CheckedDrill drill = session.factory().recovery()->check_drill(check, sink);
-    session.say(fmt::format("{} is as it was signed: the drill of {}, of backup {}, {}", file,
+    session.say(fmt::format("{} is as it was signed: the drill of {}, of backup {}, {}{}", file,
                             drill.began_at, short_backup_id(drill.backup),
-                            drill.passed ? "passed" : "DID NOT PASS"),
+                            drill.passed ? "passed" : "DID NOT PASS",
+                            drill.encrypted ? ""
+                                            : "; its repository is not encrypted: whoever could "
+                                              "read it could sign"),
                 JsonObject()
                     .add("verified", true)
                     .add("began_at", drill.began_at)
                     .add("backup", drill.backup)
                     .add("repository", drill.repository)
                     .add("passed", drill.passed)
+                    .add("encrypted", drill.encrypted)
                     .text());
     return 0;
   } catch (const Error& error) {

@@ -284,7 +284,7 @@ class FakeRecovery final : public Recovery {
     did(fmt::format("drill_verify {} {} {}", check.file, check.public_key.value_or("-"),
                     check.repository ? place(*check.repository) : "-"),
         sink);
-    return {"2026-11-23T04:00:00Z", std::string(64, 'b'), std::string(32, 'c'), true};
+    return {"2026-11-23T04:00:00Z", std::string(64, 'b'), std::string(32, 'c'), true, true};
   }
   std::vector<std::string> drill_keys(const RepositoryAddress& repository,
                                       ResultSink& sink) override {

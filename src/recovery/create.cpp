@@ -360,7 +360,7 @@ class BackupMaker {
 
   void add_config() {
     const std::string text = config_text(context_.config);
-    json config = config_digests(text);
+    json config = config_digests(text, context_.config.home());
     config["size"] = text.size();
     config["blobs"] = home_.add_blobs({writer_.add(text)});
     home_.members()["config"] = std::move(config);

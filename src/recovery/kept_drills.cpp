@@ -152,7 +152,8 @@ CheckedDrill check_drill(const DrillCheck& check, ResultSink& sink) {
   }
   const nlohmann::json report = parse_report(verified_report(check.file, keys));
   const PastDrill drill = summary_of(report, "");
-  return {drill.began_at, drill.backup, report.at("repository").get<std::string>(), drill.passed};
+  return {drill.began_at, drill.backup, report.at("repository").get<std::string>(), drill.passed,
+          report.at("encrypted").get<bool>()};
 }
 
 }  // namespace coppice::recovery

@@ -147,6 +147,7 @@ struct DrillCheck {
 struct CheckedDrill {
   std::string began_at, backup, repository;
   bool passed = false;
+  bool encrypted = false;  // if not, whoever could read the repository could sign
 };
 
 struct VerifyRequest {
@@ -193,7 +194,7 @@ struct TableRestoreRequest {
 };
 struct TableRestoreReport {
   std::string backup, moment, table, as;
-  std::int64_t from_version = 0;  // of the table in the backup
+  std::int64_t from_version = 0;        // of the table in the backup
   std::optional<std::int64_t> version;  // of the new one
   std::uint64_t rows = 0, media_objects = 0, media_added = 0, media_bytes = 0;  // of those added
   std::vector<std::string> plain_columns;  // computed there, values here

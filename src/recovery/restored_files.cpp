@@ -21,17 +21,22 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using Digests = std::map<std::string, std::string>;  // by setting
 
-Digests setting_digests(const std::string& text) {
-  const ScratchFolder folder(fs::temp_directory_path(), "coppice-config");
-  write_file_atomically(folder.path() / "config.toml", text);
-  const Config config = Config::load({folder.path(), std::nullopt, {}});
+// Of what HOME/config.toml says.
+Digests setting_digests(const fs::path& home) {
+  const Config config = Config::load({home, std::nullopt, {}});
   Digests digests;
   for (const Setting& setting : settings()) {
     const SettingValue& value = config.value(setting.key);
-    if (value.source != SettingSource::kFile) continue;
+    if (value.source != SettingSource::kFile || setting.secret) continue;
     digests[std::string(setting.key)] = to_hex(sha256(value.text));
   }
   return digests;
+}
+
+Digests digests_in(const std::string& text) {
+  const ScratchFolder folder(fs::temp_directory_path(), "coppice-config");
+  write_file_atomically(folder.path() / "config.toml", text);
+  return setting_digests(folder.path());
 }
 
 std::vector<std::string> keys_that_differ(const Digests& one, const Digests& other) {
@@ -52,8 +57,8 @@ bool is_code(const fs::path& file, const std::string& digest) {
 
 }  // namespace
 
-json config_digests(const std::string& text) {
-  return {{"sha256", to_hex(sha256(text))}, {"settings", setting_digests(text)}};
+json config_digests(const std::string& text, const fs::path& home) {
+  return {{"sha256", to_hex(sha256(text))}, {"settings", setting_digests(home)}};
 }
 
 std::vector<std::string> changed_settings(const json& config, const std::string& text) {
@@ -63,7 +68,7 @@ std::vector<std::string> changed_settings(const json& config, const std::string&
   try {
     const Digests recorded = config.at("settings").get<Digests>();
     std::vector<std::string> changed;
-    for (const std::string& key : keys_that_differ(recorded, setting_digests(text))) {
+    for (const std::string& key : keys_that_differ(recorded, digests_in(text))) {
       changed.push_back(fmt::format("{}: {}", kFile, key));
     }
     if (changed.empty()) changed.push_back(fmt::format("{}: its text, but no setting", kFile));

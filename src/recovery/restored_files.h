@@ -14,8 +14,9 @@
 
 namespace coppice::recovery {
 
-// For "config" of the home's tree: digests of the text, and of each setting in it.
-nlohmann::json config_digests(const std::string& text);
+// For "config" of the home's tree: digests of the text, and of each setting of the home that is in
+// it: all that its config.toml says, but secrets.
+nlohmann::json config_digests(const std::string& text, const std::filesystem::path& home);
 // What of a config.toml is not as `config` of the home's tree says: "config.toml: workers.count".
 std::vector<std::string> changed_settings(const nlohmann::json& config, const std::string& text);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "repo/pack_check.h"
 #include "repo/tree_check.h"
 
@@ -14,6 +15,23 @@ std::set<ObjectId> indexes_of(const Listing& listing) {
   std::set<ObjectId> ids;
   for (const ListedObject& object : listing.indexes) ids.insert(object.id);
   return ids;
+}
+
+// What is no part of a backup: reports of drills, and the key that signs them.
+void read_apart(const Repository& repository, const Listing& listing, CheckReport& report) {
+  const auto read = [&](std::string_view folder, ObjectKind kind,
+                        const std::vector<ListedObject>& objects) {
+    for (const ListedObject& object : objects) {
+      try {
+        repository.get_sealed(folder, kind, object.id);
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::kIntegrity) throw;
+        report.damages.push_back({object_name(folder, object.id), error.message(), {}});
+      }
+    }
+  };
+  read(kDrillFolder, ObjectKind::kDrill, listing.drills);
+  read(kSigningFolder, ObjectKind::kSigning, listing.signing);
 }
 
 }  // namespace
@@ -33,7 +51,10 @@ CheckReport check(const Repository& repository, const CheckOptions& options) {
         indexes_of(list_repository(plain.store())) != indexes_of(listing)) {
       continue;
     }
-    if (options.level == CheckOptions::Level::kData) packs.read(options);
+    if (options.level == CheckOptions::Level::kData) {
+      packs.read(options);
+      read_apart(plain, listing, report);
+    }
     TreeCheck(plain, packs, report).run(listing.backups, options.parallel);
     return report;
   }

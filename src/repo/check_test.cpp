@@ -112,6 +112,22 @@ TEST_F(CheckTest, FindsNothingWhereNothingIsWrong) {
   }
 }
 
+TEST_F(CheckTest, WhatIsNoPartOfABackupIsReadToo) {
+  Repository repository = open();
+  const std::string seed = object_name(
+      kSigningFolder,
+      repository.put_sealed(kSigningFolder, ObjectKind::kSigning, std::string(32, 's')));
+  const std::string drill =
+      object_name(kDrillFolder, repository.put_sealed(kDrillFolder, ObjectKind::kDrill, "{}"));
+  EXPECT_TRUE(checked(Level::kData).intact());
+  for (const std::string& name : {seed, drill}) flip(name, kHeaderBytes);
+  EXPECT_TRUE(checked(Level::kStructure).intact());
+  const CheckReport report = checked(Level::kData);
+  EXPECT_EQ(report.damages.size(), 2u);
+  EXPECT_TRUE(names(report, seed) && names(report, drill));
+  EXPECT_EQ(affected(report), (std::vector<bool>{false, false}));
+}
+
 TEST_F(CheckTest, ABlobThatWasChangedIsFoundByReadingItAndCostsItself) {
   const std::string pack = pack_of(id_of(3));
   Repository repository = open();
