@@ -16,14 +16,13 @@
 #include "config/secret.h"
 #include "config/settings.h"
 #include "engine/quiet_sinks.h"
+#include "schedule/task_names.h"
 #include "schedule/zone.h"
 
 namespace coppice::cli {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kTasks[] = {"backup", "forget", "prune", "verify", "drill"};
 
 // One row a task that was run.
 void print_runs(Session& session, const ScheduleReport& report) {
@@ -64,8 +63,8 @@ Config kept_settings(Session& session) {
 }
 
 bool is_scheduled(const Config& config) {
-  return std::any_of(std::begin(kTasks), std::end(kTasks), [&](const char* task) {
-    return !config.text(std::string("schedule.") + task).empty();
+  return std::any_of(schedule::kTaskNames.begin(), schedule::kTaskNames.end(), [&](auto task) {
+    return !config.text("schedule." + std::string(task)).empty();
   });
 }
 

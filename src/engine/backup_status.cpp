@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/wall_time.h"
 #include "config/config.h"
+#include "schedule/task_names.h"
 
 namespace coppice::engine {
 namespace {
@@ -34,9 +35,8 @@ LEFT JOIN passed_drill p ON true)";
 double age_in(const std::string& seconds) { return std::max(0.0, std::stod(seconds)); }
 
 bool is_scheduled(const Config& config) {
-  const auto tasks = {"backup", "forget", "prune", "verify", "drill"};
-  return std::any_of(tasks.begin(), tasks.end(), [&](const char* task) {
-    return !config.text(std::string("schedule.") + task).empty();
+  return std::any_of(schedule::kTaskNames.begin(), schedule::kTaskNames.end(), [&](auto task) {
+    return !config.text("schedule." + std::string(task)).empty();
   });
 }
 

@@ -7,12 +7,10 @@
 #include "base/duration.h"
 #include "base/text.h"
 #include "engine/quiet_sinks.h"
+#include "schedule/task_names.h"
 
 namespace coppice::recovery {
 namespace {
-
-// Retention before verification: what goes need not be read. The backup first: it is what matters.
-constexpr const char* kTasks[] = {"backup", "forget", "prune", "verify", "drill"};
 
 std::uint32_t count(const Config& config, const char* key) {
   return static_cast<std::uint32_t>(config.integer(key));
@@ -120,9 +118,9 @@ TaskOutcome drill(const TaskSubject& subject, Recovery& recovery, ResultSink& si
 
 std::vector<ScheduledTask> scheduled_tasks(const Config& config) {
   std::vector<ScheduledTask> tasks;
-  for (const char* name : kTasks) {
-    const std::string& calendar = config.text(std::string("schedule.") + name);
-    tasks.push_back({name, calendar, schedule::Calendar::parse(calendar)});
+  for (const std::string_view name : schedule::kTaskNames) {
+    const std::string& calendar = config.text("schedule." + std::string(name));
+    tasks.push_back({std::string(name), calendar, schedule::Calendar::parse(calendar)});
   }
   return tasks;
 }
