@@ -164,6 +164,50 @@ TEST_F(BackupVerbs, ADrillsObjectivesAreThoseOfTheCommandElseOfTheSettings) {
   }
 }
 
+TEST_F(BackupVerbs, PartsAreRestoredAndPlansAreMade) {
+  const std::string place = "/r (passphrase from the environment) ";
+  const auto call = [&](const std::vector<std::string>& arguments) {
+    std::vector<std::string> words = {"restore", "--repo", "/r"};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    state.calls.clear();
+    const int code = run(words).code;
+    return code == 0 ? state.calls.at(0) : std::to_string(code);
+  };
+  EXPECT_EQ(call({"--table", "a.b:3", "--as", "c", "--at", "2026-01-01"}),
+            "restore_table " + place + "- 2026-01-01 a.b:3 c");
+  EXPECT_EQ(call({"--table", "t", "--as", "c", "--backup", "abcd", "--dry-run"}),
+            "restore_table " + place + "abcd - t c dry");
+  EXPECT_EQ(call({"--media-only"}), "restore_media " + place + "- -");
+  EXPECT_EQ(call({"--dry-run", "--home", "/nonexistent/h", "--backup", "abcd"}),
+            "plan_restore " + place + "/nonexistent/h abcd -");
+  EXPECT_EQ(call({"--table", "t"}), "2");
+  EXPECT_EQ(call({"--as", "t"}), "2");
+  EXPECT_EQ(call({"--table", "t", "--as", "u", "--media-only"}), "2");
+  EXPECT_EQ(call({"--media-only", "--database", "postgresql:///x"}), "2");
+  EXPECT_EQ(call({"--media-only", "--backup", "abcd", "--at", "2026-01-01"}), "2");
+}
+
+TEST_F(BackupVerbs, AnExportNeedsAFolder) {
+  EXPECT_EQ(run({"backup", "export", "--repo", "/r"}).code, 2);
+  EXPECT_EQ(run({"backup", "export", "--repo", "/r", "--to", "/x"}).code, 0);
+  EXPECT_EQ(state.calls.back(), "backup_export /r (passphrase from the environment) latest /x");
+  state.export_report.damaged = {"media:x.jpg: is gone"};
+  const Outcome outcome =
+      run({"backup", "export", "abcd", "--repo", "/r", "--to", "/x", "--history"});
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_NE(outcome.errors.find("media:x.jpg"), std::string::npos) << outcome.errors;
+  EXPECT_EQ(state.calls.back(),
+            "backup_export /r (passphrase from the environment) abcd /x history");
+}
+
+TEST_F(BackupVerbs, RootsOfABackupNeedNoHome) {
+  state.root_report.root = std::string(64, 'a');
+  const Outcome outcome = run({"root", "--backup", "latest", "--repo", "/r", "--table", "t"});
+  EXPECT_EQ(outcome.output, std::string(64, 'a') + "\n");
+  EXPECT_EQ(state.calls.back(), "roots /r (passphrase from the environment) latest t -");
+  EXPECT_EQ(run({"root", "--backup", "latest", "--repo", "/r", "--rows"}).code, 2);
+}
+
 TEST_F(BackupVerbs, CatPrintsTheBytes) {
   const Outcome outcome = run({"backup", "cat", "abcd:media/x.jpg", "--repo", "/r"});
   EXPECT_EQ(outcome.output, state.media);

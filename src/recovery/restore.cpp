@@ -26,6 +26,7 @@
 #include "recovery/load_tables.h"
 #include "recovery/open_repository.h"
 #include "recovery/restored_files.h"
+#include "recovery/root_differences.h"
 #include "repo/parallel.h"
 #include "workers/process_pool.h"
 
@@ -33,6 +34,7 @@ namespace coppice::recovery {
 namespace {
 
 namespace fs = std::filesystem;
+
 using engine::EngineContext;
 using nlohmann::json;
 using std::chrono::steady_clock;
@@ -311,40 +313,14 @@ class Restorer {
       }
     });
     if (roots.content_root != backup_.manifest.root) {
-      tell_differences(roots);
+      for (std::string& difference :
+           root_differences(context, repository_, backup_, roots, sink_)) {
+        report_.differences.push_back(std::move(difference));
+      }
     } else if (roots.root != backup_.manifest.history_root) {
       report_.differences.push_back("older versions, or the history of operations");
     }
     report_.equal = report_.differences.empty();
-  }
-
-  void tell_differences(const RootReport& roots) {
-    std::map<std::string, json> expected;
-    home_.checked([&] {
-      for (const json& table : home_.member("roots")) {
-        expected[table.at("table").get<std::string>()] = table;
-      }
-    });
-    for (const RootReport::Table& table : roots.tables) {
-      const auto found = expected.find(table.name);
-      if (found == expected.end() || found->second.at("root") == table.root) continue;
-      const std::size_t before = report_.differences.size();
-      for (const RootReport::Column& column : table.columns) {
-        if (has_root(found->second, column)) continue;
-        report_.differences.push_back(table.name + "." + column.name);
-      }
-      if (report_.differences.size() == before) report_.differences.push_back(table.name);
-    }
-    if (report_.differences.empty()) {
-      report_.differences.push_back("schemas, functions, views, grants or settings");
-    }
-  }
-
-  static bool has_root(const json& table, const RootReport::Column& column) {
-    const json& columns = table.at("columns");
-    return std::any_of(columns.begin(), columns.end(), [&](const json& expected) {
-      return expected.at("name") == column.name && expected.value("root", "") == column.root;
-    });
   }
 
   // From now on the home goes its own way.

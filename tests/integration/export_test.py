@@ -178,6 +178,30 @@ class Exports(Shared):
         for path, content in files.items():
             self.assertEqual(hashlib.sha256(content).hexdigest(), pathlib.Path(path).stem)
 
+    def test_pg_dump_and_tar_make_a_home(self):
+        home = self.home
+        subprocess.run(["tar", "--create", "--file", home.work / "home.tar", "media"], cwd=home.folder, check=True)
+        dump = subprocess.run(["pg_dump", owner_url(home)], capture_output=True, check=True).stdout
+        again = Home(scratch_folder(self) / "home")
+        database = new_database(self, owner_url(self.server))
+        subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", database], input=dump, check=True,
+                       stdout=subprocess.DEVNULL)  # fmt: skip
+        again.folder.mkdir()
+        subprocess.run(["tar", "--extract", "--file", home.work / "home.tar"], cwd=again.folder, check=True)
+        again.run("init", "--database", database)
+        (there,), (here,) = home.json_lines("status"), again.json_lines("status")
+        for what in ("tables", "rows", "media_objects", "media_bytes"):
+            self.assertEqual(here[what], there[what])
+        for options in ((), ("--rows",), ("--history",)):
+            self.assertEqual(again.run("root", *options), home.run("root", *options))
+        again.sql(f"INSERT INTO films.film (id, title, poster) VALUES (20, 'new', '{self.media}/alpha.png')")
+        self.assertEqual(again.values("SELECT width > 0 FROM films.film WHERE poster IS NOT NULL AND width IS NOT NULL"),
+                         [[True]] * 3)  # fmt: skip
+
+    def test_all_of_it_can_be_restored(self):
+        again = self.repository.restore(self, self.server)
+        self.assertEqual(again.values("SELECT n, last FROM counted"), self.home.values("SELECT n, last FROM counted"))
+
     def test_histories(self):
         folder, _, _ = self.exported("--history")
         plain = new_database(self, owner_url(self.server))

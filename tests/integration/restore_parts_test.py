@@ -11,6 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from support import tap  # noqa: E402
 from support.backups import Repository, Shared, home_beside  # noqa: E402
 from support.coppice import Home, psql, scratch_folder  # noqa: E402
+from support.roots import store_of  # noqa: E402
 
 TABLES = """
 CREATE SCHEMA films;
@@ -232,6 +233,23 @@ class Parts(Shared):
         place, where = self.empty_place()
         result = repository.call(place, "restore", "--dry-run", "--json", *where)
         self.assertTrue(result.returncode == 6 or "not whole" in result.stdout, result)
+
+    def test_rows_that_differ_are_named(self):
+        home = self.home_with_tables()
+        home.run("root")
+        repository = Repository(self)
+        repository.back_up(home)
+        store, column = store_of(home, "film", "title")
+        psql(home.owner_url, f"UPDATE {store} SET {column} = 'changed' WHERE {column} IN ('two', 'three')")
+        store, column = store_of(home, "log", "w")
+        psql(home.owner_url, f"UPDATE {store} SET {column} = 'b' WHERE ctid = '(0,1)'")
+        repository.back_up(home, "--full")
+        again, where = self.empty_place()
+        report, said = repository.report(again, "restore", *where, code=6)
+        self.assertEqual(len(report["differences"]), 2)
+        self.assertIn("public.film.title of the rows id = 2; id = 3", report["differences"])
+        self.assertRegex(report["differences"][1], r"^public\.log of the rows _row = \d+$")
+        self.assertIn("id = 2; id = 3", said)
 
     def test_roots_of_a_backup(self):
         home = self.home
