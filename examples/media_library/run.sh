@@ -236,12 +236,13 @@ SELECT count(*) >= 100 FROM library.photo;
 SELECT count(*) > 0 FROM library.photo WHERE file LIKE 'favourite: %';
 END
 drill=$("$coppice" drill --repo "$repository" --assertions "$folder/checks.sql" --scratch "$folder" \
-  --json --quiet)
+  --report "$folder/drill" --json --quiet)
 measured() { sed -n "s/.*\"$1\":\([0-9.]*\).*/\1/p" <<<"$drill"; }
 [[ $drill == *'"passed":true'* ]] || fail "the drill did not pass: $drill"
 printf '   %-34s %s s (first query after %s s)\n' "measured time to recover (RTO)" \
   "$(measured total)" "$(measured first_query)"
 printf '   %-34s %s s\n' "measured loss window (RPO)" "$(measured rpo_seconds)"
+run drill verify "$folder/drill.html" --repo "$repository"
 
 cat <<END
 
@@ -249,6 +250,7 @@ cat <<END
    contact sheet   $sheet/index.html
    the home        $COPPICE_HOME   (its server: coppice stop)
    its backups     $repository
+   the drill       $folder/drill.html
 
 To look around:
    export COPPICE_HOME=$COPPICE_HOME

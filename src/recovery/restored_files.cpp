@@ -6,10 +6,12 @@
 #include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include "base/error.h"
 #include "base/files.h"
+#include "base/hex.h"
 #include "base/sha256.h"
 #include "config/config.h"
 #include "config/settings.h"
@@ -79,11 +81,21 @@ std::vector<std::string> changed_settings(const json& config, const std::string&
 }
 
 std::vector<std::string> changed_code(const json& code, const fs::path& folder) {
-  std::vector<std::string> changed;
+  std::map<std::string, std::vector<fs::path>> by_digest;
   for (const json& file : code) {
     const fs::path path = fs::path(file.at("path").get<std::string>()).lexically_normal();
-    if (is_code(folder / path, path.begin()->string())) continue;
-    changed.push_back("functions/" + path.string());
+    by_digest[path.begin()->string()].push_back(path);
+  }
+  std::vector<std::string> changed;
+  for (const auto& [digest, paths] : by_digest) {
+    const std::optional<std::string> bytes = from_hex(digest);
+    if (!bytes || bytes->size() != Digest().size()) continue;
+    // What lies beside the code is none of a function's.
+    const bool is_there =
+        std::any_of(paths.begin(), paths.end(),
+                    [&, &name = digest](const auto& path) { return is_code(folder / path, name); });
+    if (is_there) continue;
+    for (const fs::path& path : paths) changed.push_back("functions/" + path.string());
   }
   return changed;
 }

@@ -21,7 +21,7 @@ nlohmann::json config_digests(const std::string& text, const std::filesystem::pa
 std::vector<std::string> changed_settings(const nlohmann::json& config, const std::string& text);
 
 // Which files of `code` of the home's tree are below `folder` with other bytes, or not at all:
-// "functions/<digest>/captions.py".
+// "functions/<digest>/captions.py". Files beside the one that has the digest are left alone.
 std::vector<std::string> changed_code(const nlohmann::json& code,
                                       const std::filesystem::path& folder);
 

@@ -62,6 +62,9 @@ TEST_F(RestoredFiles, CodeLiesBelowItsDigest) {
   EXPECT_EQ(changed_code(code, home.path()), Names{"functions/" + digest + "/f.py"});
   write_file_atomically(folder / "f.py", bytes);
   EXPECT_EQ(changed_code(code, home.path()), Names());
+  const nlohmann::json more = {
+      {{"path", digest + "/f.py"}}, {{"path", digest + "/f.py.orig"}}, {{"path", "notes/x"}}};
+  EXPECT_EQ(changed_code(more, home.path()), Names());
   write_file_atomically(folder / "f.py", bytes + "\n");
   EXPECT_EQ(changed_code(code, home.path()), Names{"functions/" + digest + "/f.py"});
 }
