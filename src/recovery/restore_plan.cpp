@@ -18,6 +18,7 @@
 #include "engine/open_home.h"
 #include "pg/connection.h"
 #include "recovery/choose.h"
+#include "recovery/kept_drills.h"
 #include "recovery/open_repository.h"
 #include "recovery/time_text.h"
 #include "repo/parallel.h"
@@ -126,6 +127,27 @@ class Planner {
   std::uint64_t sampled_bytes_ = 0, missing_ = 0;
 };
 
+// A drill on this repository says more than what is assumed: by the bytes of its backup and this.
+void reckon_by_drill(const repo::Repository& repository, const std::vector<KnownBackup>& backups,
+                     const Manifest& manifest, RestorePlan& plan, ResultSink& sink) {
+  const std::vector<PastDrill> drills = kept_drills(repository, sink);
+  for (auto drill = drills.rbegin(); drill != drills.rend(); ++drill) {
+    if (!drill->passed || !drill->rto_seconds || drill->backup.empty()) continue;
+    const auto of = std::find_if(backups.begin(), backups.end(), [&](const KnownBackup& backup) {
+      return backup.id.hex().starts_with(drill->backup);
+    });
+    if (of == backups.end() || of->manifest.bytes_total == 0) continue;
+    const double ratio =
+        static_cast<double>(manifest.bytes_total) / static_cast<double>(of->manifest.bytes_total);
+    const double start = std::min(kStartSeconds, *drill->rto_seconds);
+    plan.seconds = start + (*drill->rto_seconds - start) * ratio;
+    plan.rates =
+        fmt::format("the drill of {} took {:.1f} s for {} bytes, and this has {}", drill->began_at,
+                    *drill->rto_seconds, of->manifest.bytes_total, manifest.bytes_total);
+    return;
+  }
+}
+
 // Why a restore would not begin there; empty: it would.
 std::string refusal(const fs::path& home, const std::string& backup) {
   if (!fs::exists(home)) return {};
@@ -211,6 +233,7 @@ RestorePlan plan_restore(const ConfigRequest& where, const RestoreRequest& reque
   home.home = resolve_home(where.home, where.environment);
   refuse_each_other(request.repository, *home.home);
   RestorePlan plan = Planner(*open.repository, backup).plan();
+  reckon_by_drill(*open.repository, backups, backup.manifest, plan, sink);
   const std::string why = refusal(*home.home, plan.backup);
   if (!why.empty()) plan.refused = why;
   find_loss(home, backup.manifest, plan);

@@ -213,6 +213,9 @@ class Parts(Shared):
                                         "public.later: all of it, which was made since"])  # fmt: skip
         self.assertGreater(plan["loss_seconds"], 0)
         self.assertEqual([(str(path), path.stat().st_mtime_ns) for path in repository.objects()], files)
+        repository.report(home, "drill")
+        plan, _ = repository.report(place, "restore", "--dry-run")
+        self.assertIn("the drill of", plan["rates"])
         home.folder.rename(home.folder.parent / "away")
         plan, _ = repository.report(place, "restore", "--dry-run")
         self.assertEqual((plan["home"], plan["lost"]), ("", []))
