@@ -83,7 +83,9 @@ class Pages(unittest.TestCase):
                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                     timeout=120,
                 )  # fmt: skip
-                found = [line.rstrip() for line in result.stdout.splitlines()]
+                # On a slow machine a command that starts a server says that it waits.
+                found = [line.rstrip() for line in result.stdout.splitlines()
+                         if not line.startswith("coppice: waiting for the database server")]  # fmt: skip
                 if not expected and result.returncode != 0:
                     wrong.append(f"$ {command}\nexit code {result.returncode}\n{result.stdout}")
                 elif expected and not is_match(expected, found):
