@@ -1,7 +1,9 @@
 #include "recovery/files.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
@@ -18,8 +20,6 @@ namespace fs = std::filesystem;
 using repo::BlobId;
 
 constexpr std::size_t kReadBytes = 256 << 10;
-// The caller hears of each step: it has a pin to renew.
-constexpr std::size_t kNamesOfStep = 64;
 
 struct FileBlobs {
   std::vector<BlobId> blobs;
@@ -90,6 +90,24 @@ Taken take(const MediaStore& store, const std::string& name, repo::BlobWriter& w
   return taken;
 }
 
+// As many as a step has, the largest first: none is left alone at the end.
+std::vector<Taken> next_step(const MediaStore& store, std::vector<std::string>::iterator& next,
+                             const std::vector<std::string>::iterator& end) {
+  std::vector<Taken> step;
+  std::uint64_t bytes = 0;
+  for (; next != end && step.size() < kMediaStepObjects && bytes < kMediaStepBytes; ++next) {
+    std::error_code error;
+    const auto object = MediaName::parse("media:" + *next);
+    const std::uintmax_t size = object ? fs::file_size(store.path_of(*object), error) : 0;
+    step.push_back({*next, {error ? 0 : size, {}}, {}});
+    bytes += step.back().object.size_bytes;
+  }
+  std::stable_sort(step.begin(), step.end(), [](const Taken& one, const Taken& other) {
+    return one.object.size_bytes > other.object.size_bytes;
+  });
+  return step;
+}
+
 }  // namespace
 
 std::vector<std::string> add_media(const MediaStore& store, const std::set<std::string>& names,
@@ -101,11 +119,11 @@ std::vector<std::string> add_media(const MediaStore& store, const std::set<std::
   }
   std::vector<std::string> failures;
   Progress progress{"backing up media", 0, wanted.size()};
-  for (std::size_t at = 0; at < wanted.size(); at += kNamesOfStep) {
-    std::vector<Taken> taken(std::min(wanted.size() - at, kNamesOfStep));
+  for (auto next = wanted.begin(); next != wanted.end();) {
+    std::vector<Taken> taken = next_step(store, next, wanted.end());
     repo::for_each_parallel(
         taken.size(), {}, [](std::size_t) { return kFileBlobBytes; },
-        [&](std::size_t i) { taken[i] = take(store, wanted[at + i], writer); });
+        [&](std::size_t i) { taken[i] = take(store, taken[i].name, writer); });
     for (const Taken& one : taken) {
       if (one.failure.empty()) {
         map.add(one.name, one.object);
@@ -140,6 +158,11 @@ void add_code(const fs::path& folder, repo::BlobWriter& writer, TreeBuilder& hom
                     {"blobs", home.add_blobs(stored.blobs)}});
   }
   home.members()["code"] = std::move(code);
+}
+
+void sync_file_system(const fs::path& folder) {
+  const FileDescriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd || ::syncfs(fd.get()) != 0) throw_errno("sync " + folder.string());
 }
 
 void read_blobs(const repo::Repository& repository, const std::vector<BlobId>& blobs,

@@ -18,7 +18,12 @@
 
 namespace coppice::recovery {
 
-inline constexpr std::size_t kFileBlobBytes = 8 << 20;
+// Small enough to stay in a processor's cache while it is hashed, encrypted and hashed again.
+inline constexpr std::size_t kFileBlobBytes = 1 << 20;
+
+// Media are read and written in steps of so much, and the threads wait for each other after each.
+inline constexpr std::uint64_t kMediaStepBytes = std::uint64_t{1} << 30;
+inline constexpr std::size_t kMediaStepObjects = 8192;
 
 // Puts the objects of these names into the map, unless it has them. Gives those that could not be
 // read, and why: "ab12….jpg: …".
@@ -28,6 +33,9 @@ std::vector<std::string> add_media(const MediaStore& store, const std::set<std::
 
 // "code" of the home's tree: what is below `folder`, if there is one.
 void add_code(const std::filesystem::path& folder, repo::BlobWriter& writer, TreeBuilder& home);
+
+// Makes everything durable that was written to the file system of a folder.
+void sync_file_system(const std::filesystem::path& folder);
 
 // Gives the bytes of blobs one after another.
 void read_blobs(const repo::Repository& repository, const std::vector<repo::BlobId>& blobs,

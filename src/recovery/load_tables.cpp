@@ -93,8 +93,9 @@ class TableLoader {
       for (const std::string& column : merged_columns(runs, run, request)) {
         columns.push_back(column);
       }
-      pg::CopyIn copy(context_.main, fmt::format("COPY {} ({}) FROM STDIN", table.store_table(),
-                                                 join(columns, ", ")));
+      // Nobody sees the table before it is whole: rows need no marks when they are read first.
+      pg::CopyIn copy(context_.main, fmt::format("COPY {} ({}) FROM STDIN WITH (FREEZE)",
+                                                 table.store_table(), join(columns, ", ")));
       merge_run(repository_, runs, run, request, [&](std::string_view line) {
         copy.write(line);
         if (++progress.done % kRowsOfProgress == 0) {

@@ -162,10 +162,10 @@ void refuse_each_other(const RepositoryAddress& address, const fs::path& home) {
 
 std::vector<KnownBackup> known_backups(const repo::Repository& repository, ResultSink& sink) {
   // What was listed to open it is what there is; on a slow store a listing is dear.
-  return read_backups(repository,
-                      repository.index_is_fresh() ? repository.listed_manifests()
-                                                  : repository.list_manifests(),
-                      sink);
+  return read_backups(
+      repository,
+      repository.index_is_fresh() ? repository.listed_manifests() : repository.list_manifests(),
+      sink);
 }
 
 std::vector<KnownBackup> read_backups(const repo::Repository& repository,

@@ -12,6 +12,7 @@
 #include "base/crash_point.h"
 #include "base/error.h"
 #include "base/files.h"
+#include "base/sha256.h"
 #include "base/text.h"
 #include "config/home.h"
 #include "engine/migrations.h"
@@ -253,41 +254,61 @@ class Restorer {
     }
   }
 
+  struct WantedObject {
+    MediaName name;
+    MediaObject object;
+  };
+
   void load_media(EngineContext& context) {
     home_.checked([&] {
       Progress progress{"restoring media", 0, backup_.manifest.media_objects};
+      std::vector<WantedObject> step;
+      std::uint64_t bytes = 0;
       for (const json& item : home_.member("media")) {
-        const MediaObjects objects = read_media_tree(repository_, home_.tree(item.at("tree")));
-        load_objects(context, objects);
+        for (auto& [text, object] : read_media_tree(repository_, home_.tree(item.at("tree")))) {
+          bytes += object.size_bytes;
+          step.push_back({object_named(text), object});
+        }
+        const bool is_last = &item == &home_.member("media").back();
+        if (bytes < kMediaStepBytes && step.size() < kMediaStepObjects && !is_last) continue;
+        load_objects(context, step);
         context.check_stop();
-        progress.done += objects.size();
+        progress.done = report_.media_objects += step.size();
         sink_.progress(progress);
+        step.clear();
+        bytes = 0;
         reach_crash_point("restore.media_part");
       }
     });
+    // One call for all of them: to sync each takes longer than to write it.
+    sync_file_system(context.config.home() / "media");
   }
 
-  void load_objects(EngineContext& context, const MediaObjects& objects) {
-    std::vector<MediaName> names;
-    std::vector<const MediaObject*> wanted;
-    for (const auto& [text, object] : objects) {
-      const std::optional<MediaName> name = MediaName::parse("media:" + text);
-      if (!name) {
-        throw Error(ErrorCode::kIntegrity,
-                    fmt::format("the backup has an object of the name {}", text));
-      }
-      names.push_back(*name);
-      wanted.push_back(&object);
-    }
-    report_.media_objects += names.size();
+  static MediaName object_named(const std::string& text) {
+    if (const std::optional<MediaName> name = MediaName::parse("media:" + text)) return *name;
+    throw Error(ErrorCode::kIntegrity,
+                fmt::format("the backup has an object of the name {}", text));
+  }
+
+  // The largest first: none is left alone at the end.
+  void load_objects(EngineContext& context, std::vector<WantedObject>& step) {
+    std::stable_sort(step.begin(), step.end(), [](const auto& one, const auto& other) {
+      return one.object.size_bytes > other.object.size_bytes;
+    });
     repo::for_each_parallel(
-        names.size(), {}, [](std::size_t) { return kFileBlobBytes; },
+        step.size(), {}, [](std::size_t) { return kFileBlobBytes; },
         [&](std::size_t i) {
-          const bool there = context.media.contains(names[i]) &&
-                             context.media.size_of(names[i]) == wanted[i]->size_bytes;
-          if (!there) load_object(context.media, names[i], *wanted[i]);
+          if (is_there(context.media, step[i].name)) return;
+          load_object(context.media, step[i].name, step[i].object);
         });
-    context.media.make_durable(names);
+  }
+
+  // What an interrupted restore has left was perhaps never synced: its bytes may be anything.
+  bool is_there(MediaStore& store, const MediaName& name) const {
+    if (!goes_on_ || !store.contains(name)) return false;
+    if (to_hex(sha256_file(store.path_of(name))) == name.sha256_hex) return true;
+    store.remove(name);
+    return false;
   }
 
   void load_object(MediaStore& store, const MediaName& name, const MediaObject& object) const {

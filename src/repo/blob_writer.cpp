@@ -77,21 +77,77 @@ BlobId BlobWriter::add_blob(std::string_view bytes, bool tree) {
 
 void BlobWriter::pack_blob(const BlobId& id, std::string_view bytes, bool tree) {
   const EncodedBlob blob = encode_blob(id, bytes, tree);
-  std::optional<Pack> full;
-  {
-    const std::lock_guard lock(mutex_);
-    std::optional<PackBuilder>& builder = tree ? trees_ : data_;
-    if (!builder) builder.emplace(repository_.keys());
-    builder->add(blob);
-    if (builder->size_bytes() >= options_.pack_bytes) {
-      full = builder->finish();
-      builder.reset();
-    }
+  OpenPacks& packs = tree ? trees_ : data_;
+  std::unique_ptr<PackBuilder> pack = packs.take(repository_.keys());
+  try {
+    pack->add(blob);
+  } catch (...) {
+    packs.end();
+    throw;
   }
-  if (full) write(std::move(*full));
+  if (pack->size_bytes() < options_.pack_bytes) return packs.give_back(std::move(pack));
+  write_taken(packs, std::move(pack));
 }
 
-void BlobWriter::write(Pack pack) {
+void BlobWriter::write_taken(OpenPacks& packs, std::unique_ptr<PackBuilder> open) {
+  std::string buffer;
+  try {
+    Pack pack = open->finish();
+    write(pack);
+    buffer = std::move(pack.bytes);
+  } catch (...) {
+    packs.end();
+    throw;
+  }
+  packs.end(std::move(buffer));
+}
+
+std::unique_ptr<PackBuilder> BlobWriter::OpenPacks::take(const Keys& keys) {
+  std::string buffer;
+  {
+    std::unique_lock lock(mutex_);
+    room_.wait(lock, [&] { return !open_.empty() || count_ < most_; });
+    if (!open_.empty()) {
+      std::unique_ptr<PackBuilder> pack = std::move(open_.back());
+      open_.pop_back();
+      return pack;
+    }
+    ++count_;
+    if (!buffers_.empty()) {
+      buffer = std::move(buffers_.back());
+      buffers_.pop_back();
+    }
+  }
+  try {
+    return std::make_unique<PackBuilder>(keys, std::move(buffer));
+  } catch (...) {
+    end();
+    throw;
+  }
+}
+
+std::unique_ptr<PackBuilder> BlobWriter::OpenPacks::take_open() {
+  const std::lock_guard lock(mutex_);
+  if (open_.empty()) return nullptr;
+  std::unique_ptr<PackBuilder> pack = std::move(open_.back());
+  open_.pop_back();
+  return pack;
+}
+
+void BlobWriter::OpenPacks::give_back(std::unique_ptr<PackBuilder> pack) {
+  const std::lock_guard lock(mutex_);
+  open_.push_back(std::move(pack));
+  room_.notify_one();
+}
+
+void BlobWriter::OpenPacks::end(std::string buffer) {
+  const std::lock_guard lock(mutex_);
+  --count_;
+  if (buffer.capacity() > 0) buffers_.push_back(std::move(buffer));
+  room_.notify_one();
+}
+
+void BlobWriter::write(const Pack& pack) {
   repository_.store().put(pack_name(pack.id), pack.bytes);
   repository_.cache_trees(pack);
   bool due = false;
@@ -131,14 +187,10 @@ IndexPart BlobWriter::without_missing_packs(IndexPart part) const {
 }
 
 void BlobWriter::flush() {
-  for (std::optional<PackBuilder>* const builder : {&data_, &trees_}) {
-    std::optional<Pack> pack;
-    {
-      const std::lock_guard lock(mutex_);
-      if (*builder) pack = (*builder)->finish();
-      builder->reset();
+  for (OpenPacks* const packs : {&data_, &trees_}) {
+    while (std::unique_ptr<PackBuilder> pack = packs->take_open()) {
+      write_taken(*packs, std::move(pack));
     }
-    if (pack) write(std::move(*pack));
   }
   write_index();
 }

@@ -3,8 +3,9 @@
 // Model    add() names a blob and keeps it unless the repository has it. Packs are written as they
 //          are full, and an index of them at least once a minute, so that little is done again
 //          after a crash. flush() makes all of it durable; a manifest is written after that.
-// Units    At most one open pack for blobs and one for trees, and one more for each thread that
-//          writes a full one, are in memory: about pack_bytes each.
+// Units    A pack is filled by one thread at a time, so that threads hash and encrypt side by side:
+//          at most kMostDataPacks packs of blobs and kMostTreePacks of trees, of about pack_bytes,
+//          are in memory, open or being written.
 // Threads  add() from any thread; flush() when nobody adds.
 // Errors   Those of the store. After one, the writer is not used again.
 // Source   docs/formats/repository.md, "Writing"
@@ -12,15 +13,20 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
-#include <optional>
 #include <string_view>
 #include <unordered_set>
+#include <vector>
 
 #include "repo/repository.h"
 
 namespace coppice::repo {
+
+inline constexpr std::size_t kMostDataPacks = 5;
+inline constexpr std::size_t kMostTreePacks = 2;
 
 struct WriterOptions {
   std::uint64_t pack_bytes = std::uint64_t{32} << 20;
@@ -63,13 +69,36 @@ class BlobWriter {
   void add_again(const BlobId& id, std::string_view bytes);
 
  private:
+  // Packs of one kind that are not full. Who takes one is alone with it, and gives it back or ends
+  // it. The one that was given back last is taken first: who adds alone fills one pack.
+  class OpenPacks {
+   public:
+    explicit OpenPacks(std::size_t most) : most_(most) {}
+    std::unique_ptr<PackBuilder> take(const Keys& keys);
+    // nullptr when none is open. Never waits.
+    std::unique_ptr<PackBuilder> take_open();
+    void give_back(std::unique_ptr<PackBuilder> pack);
+    // With the memory of a pack that is written, for the next one.
+    void end(std::string buffer = {});
+
+   private:
+    const std::size_t most_;
+    std::mutex mutex_;
+    std::condition_variable room_;
+    std::vector<std::unique_ptr<PackBuilder>> open_;
+    std::size_t count_ = 0;  // open, taken or being written
+    std::vector<std::string> buffers_;
+  };
+
   BlobId add_blob(std::string_view bytes, bool tree);
   std::chrono::steady_clock::duration age() const {
     return std::chrono::steady_clock::now() - options_.begun;
   }
   bool is_known(const BlobId& id);
   void pack_blob(const BlobId& id, std::string_view bytes, bool tree);
-  void write(Pack pack);
+  // Writes one that was taken, and ends it.
+  void write_taken(OpenPacks& packs, std::unique_ptr<PackBuilder> open);
+  void write(const Pack& pack);
   void write_index();
   IndexPart without_missing_packs(IndexPart part) const;
 
@@ -79,7 +108,7 @@ class BlobWriter {
   std::unordered_set<BlobId> given_;  // by this writer
   std::unordered_set<BlobId> again_;  // that were given before, and are not to be relied on
   std::set<ObjectId> relied_on_;
-  std::optional<PackBuilder> data_, trees_;
+  OpenPacks data_{kMostDataPacks}, trees_{kMostTreePacks};
   IndexPart index_;  // of packs that are written, the first of them at unindexed_
   std::chrono::steady_clock::time_point unindexed_;
   std::chrono::steady_clock::time_point indexed_ = std::chrono::steady_clock::now();

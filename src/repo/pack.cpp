@@ -13,18 +13,16 @@ constexpr std::uint64_t kMostPackBytes = 0xffff'ffff;
 
 EncodedBlob encode_blob(const BlobId& id, std::string_view bytes, bool tree) {
   COPPICE_ASSERT(bytes.size() <= kMostBlobBytes);
-  EncodedBlob blob{id, {}, static_cast<std::uint32_t>(bytes.size()), tree ? kBlobTree : 0};
+  EncodedBlob blob{id, bytes, {}, static_cast<std::uint32_t>(bytes.size()), tree ? kBlobTree : 0};
   if (auto smaller = compressed(bytes)) {
-    blob.payload = std::move(*smaller);
+    blob.compressed = std::move(*smaller);
     blob.flags |= kBlobCompressed;
-  } else {
-    blob.payload = bytes;
   }
   return blob;
 }
 
 void PackBuilder::add(const EncodedBlob& blob) {
-  const SealedWriter::Frame frame = writer_.add(blob.payload);
+  const SealedWriter::Frame frame = writer_.add(blob.payload());
   COPPICE_ASSERT(frame.offset + frame.length <= kMostPackBytes);
   entries_.push_back({blob.id, static_cast<std::uint32_t>(frame.offset),
                       static_cast<std::uint32_t>(frame.length), blob.blob_length, blob.flags});
@@ -46,7 +44,7 @@ Pack PackBuilder::finish() {
   Pack pack;
   pack.header = writer_.header();
   pack.bytes = writer_.finish(end);
-  pack.id = {sha256(pack.bytes)};
+  pack.id = {writer_.sha256()};
   pack.entries = std::move(entries_);
   return pack;
 }

@@ -40,15 +40,20 @@ struct Pack {
 // What goes into a frame; made before the pack is locked, for compression takes long.
 struct EncodedBlob {
   BlobId id;
-  std::string payload;
+  std::string_view plain;  // of the caller
+  std::string compressed;  // where that is smaller
   std::uint32_t blob_length = 0;
   std::uint32_t flags = 0;
+  std::string_view payload() const {
+    return (flags & kBlobCompressed) != 0 ? std::string_view(compressed) : plain;
+  }
 };
 EncodedBlob encode_blob(const BlobId& id, std::string_view bytes, bool tree);
 
 class PackBuilder {
  public:
-  explicit PackBuilder(const Keys& keys) : writer_(keys, ObjectKind::kPack) {}
+  explicit PackBuilder(const Keys& keys, std::string buffer = {})
+      : writer_(keys, ObjectKind::kPack, std::move(buffer)) {}
   void add(const EncodedBlob& blob);
   bool empty() const { return entries_.empty(); }
   std::uint64_t size_bytes() const { return writer_.size_bytes(); }

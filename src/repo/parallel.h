@@ -13,7 +13,7 @@
 namespace coppice::repo {
 
 struct ParallelOptions {
-  unsigned threads = 8;  // a store that is far away is waited for more than it is computed
+  unsigned threads = 4;  // also on few cores: files are waited for
   std::uint64_t bytes = std::uint64_t{128} << 20;
 };
 

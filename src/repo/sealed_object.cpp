@@ -62,17 +62,21 @@ std::uint64_t frame_bytes(const Keys& keys, std::uint64_t plain_bytes) {
   return plain_bytes + (keys.encrypted() ? kTagBytes : 0);
 }
 
-SealedWriter::SealedWriter(const Keys& keys, ObjectKind kind)
+SealedWriter::SealedWriter(const Keys& keys, ObjectKind kind, std::string buffer)
     : header_{kind, keys.newest_epoch(), random_bytes(kSaltBytes)},
       header_bytes_(header_.bytes()),
       cipher_(cipher_of(keys, header_)),
-      bytes_(header_bytes_) {}
+      bytes_(std::move(buffer)) {
+  bytes_.assign(header_bytes_);
+  count(0);
+}
 
 SealedWriter::Frame SealedWriter::add(std::string_view plain) {
   const std::uint64_t begin = bytes_.size();
   const std::uint32_t number = frame_count_++;
   if (!cipher_) {
     bytes_.append(plain);
+    count(begin);
     return {begin, plain.size()};
   }
   cipher_->seal(nonce(number), plain, header_bytes_, bytes_);
@@ -82,11 +86,13 @@ SealedWriter::Frame SealedWriter::add(std::string_view plain) {
     throw Error(ErrorCode::kInternal, "what was encrypted cannot be decrypted again",
                 "the memory or the processor of this machine makes errors: test it");
   }
+  count(begin);
   return {begin, bytes_.size() - begin};
 }
 
 std::string SealedWriter::finish(std::string_view plain_end) {
   bytes_.append(plain_end);
+  digest_.update(plain_end);
   return std::move(bytes_);
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/sha256.h"
 #include "repo/keys.h"
 
 namespace coppice::repo {
@@ -35,7 +36,8 @@ std::uint64_t frame_bytes(const Keys& keys, std::uint64_t plain_bytes);
 class SealedWriter {
  public:
   // In the newest epoch of `keys`, which are borrowed.
-  SealedWriter(const Keys& keys, ObjectKind kind);
+  // `buffer` is where the object is made: memory that was used before costs no page faults.
+  SealedWriter(const Keys& keys, ObjectKind kind, std::string buffer = {});
 
   struct Frame {
     std::uint64_t offset = 0;
@@ -48,12 +50,17 @@ class SealedWriter {
   const SealedHeader& header() const { return header_; }
   // Ends the object; `plain_end` is appended as it is.
   std::string finish(std::string_view plain_end = {});
+  // Of all bytes, made while they are at hand; after finish(), once.
+  Digest sha256() { return digest_.finish(); }
 
  private:
+  void count(std::uint64_t begin) { digest_.update(std::string_view(bytes_).substr(begin)); }
+
   SealedHeader header_;
   std::string header_bytes_;
   std::optional<Cipher> cipher_;
   std::string bytes_;
+  Sha256 digest_;
   std::uint32_t frame_count_ = 0;
 };
 
