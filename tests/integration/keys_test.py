@@ -70,7 +70,7 @@ class Keys(coppice.TestCase):
         result = self.with_key_file("key", "remove", old[:8], "--yes")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(self.data(), before)
-        refused = self.repository.fail(self.home, "backup", "list", code=1)
+        refused = self.repository.fail(self.home, "backup", "list", code=5)
         self.assertIn("opens no access", refused)
         # What is written from now on, who has the old passphrase and an old copy of its access
         # cannot read; what was written before he can.
@@ -104,8 +104,8 @@ class Keys(coppice.TestCase):
     def test_refusals(self):
         (only,) = [key["id"] for key in self.keys()]
         fail = self.repository.fail
-        self.assertIn("last access", fail(self.home, "key", "remove", only, "--yes", code=1))
-        self.assertIn("no key ffff", fail(self.home, "key", "remove", "ffff", "--yes", code=1))
+        self.assertIn("last access", fail(self.home, "key", "remove", only, "--yes", code=5))
+        self.assertIn("no key ffff", fail(self.home, "key", "remove", "ffff", "--yes", code=4))
         self.assertIn("too short", fail(self.home, "key", "remove", only[:2], "--yes", code=2))
         self.assertIn("COPPICE_REPO_NEW_PASSWORD", fail(self.home, "key", "add", code=2))
         empty = {"COPPICE_REPO_NEW_PASSWORD": ""}
@@ -118,7 +118,7 @@ class Keys(coppice.TestCase):
         plain = Repository(self, encrypted=False)
         plain.back_up(self.home)
         for verb in (("list",), ("add", "--new-key-file", self.key_file), ("rotate",)):
-            self.assertIn("not encrypted", plain.fail(self.home, "key", *verb, code=1))
+            self.assertIn("not encrypted", plain.fail(self.home, "key", *verb, code=5))
         self.assertEqual(len(self.keys()), 1)
         self.assertEqual(PASSPHRASE, self.repository.environment["COPPICE_REPO_PASSWORD"])
 
