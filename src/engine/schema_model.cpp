@@ -94,12 +94,16 @@ std::string index_definition(sql::Statement& statement, const sql::QualifiedName
                              const std::string& name) {
   auto& index = *as<PgQuery__IndexStmt>(statement.node());
   sql::Arena& arena = statement.arena();
-  index.idxname = arena.copy(name);
+  index.idxname = arena.copy("");
   index.if_not_exists = 0;
   index.concurrent = 0;
   index.relation->schemaname = arena.copy(table.schema == "public" ? "" : table.schema);
   index.relation->relname = arena.copy(table.name);
-  return sql::deparse(statement.node());
+  std::string text = sql::deparse(statement.node());
+  if (name.empty()) return text;
+  // The library does not quote an index's name.
+  constexpr std::string_view kBefore = "INDEX ";
+  return text.insert(text.find(kBefore) + kBefore.size(), sql::quote_identifier(name) + " ");
 }
 
 std::vector<std::string> names_read(const std::string& expression) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/error.h"
 #include "base/text.h"
 #include "catalog/expressions.h"
 #include "engine/schema_text.h"
@@ -215,7 +216,7 @@ class PlainTable {
     for (const catalog::ColumnInfo* column : table_.visible_columns()) columns_.push_back(column);
   }
 
-  json text() const {
+  json text() {
     json columns = json::array();
     for (const catalog::ColumnInfo* column : columns_) {
       columns.push_back({{"name", column->name}, {"physical", column->physical}});
@@ -223,6 +224,8 @@ class PlainTable {
     return {{"table_id", table_.table_id}, {"name", name_},  {"create", create_text()},
             {"columns", columns},          {"keys", keys()}, {"rest", rest()}};
   }
+  // Indexes that cannot be written as SQL: no reason not to make a backup.
+  const std::vector<std::string>& left_out() const { return left_out_; }
 
  private:
   const ColumnDraft* draft_of(const catalog::ColumnInfo& column) const {
@@ -246,13 +249,18 @@ class PlainTable {
   }
 
   // What is there before views: they may rely on a primary key.
-  json keys() const {
+  json keys() {
     json list = json::array();
     for (const ConstraintDraft& constraint : model_.draft.constraints) {
       if (constraint.kind != catalog::ConstraintKind::kCheck) add(constraint, list);
     }
     for (const engine::IndexModel& index : model_.indexes) {
-      list.push_back(engine::create_index_text(table_.name, index));
+      try {
+        list.push_back(engine::create_index_text(table_.name, index));
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::kUnsupported) throw;
+        left_out_.push_back(fmt::format("index {} of {}: {}", index.name, name_, error.message()));
+      }
     }
     return list;
   }
@@ -299,6 +307,7 @@ class PlainTable {
   const TableModel& model_;
   const std::string name_;
   std::vector<const catalog::ColumnInfo*> columns_;
+  std::vector<std::string> left_out_;
 };
 
 // A server that is new need not have the role.
@@ -326,8 +335,11 @@ void write_plain_schema(EngineContext& context, const engine::HomeContent& conte
   }
   Objects objects(context, content);
   objects.write(false, plain["before"]);
-  for (const engine::TableContent& table : content.tables) {
-    plain["tables"].push_back(PlainTable(context, table).text());
+  std::vector<std::string> left_out;
+  for (const engine::TableContent& content_of : content.tables) {
+    PlainTable table(context, content_of);
+    plain["tables"].push_back(table.text());
+    left_out.insert(left_out.end(), table.left_out().begin(), table.left_out().end());
   }
   objects.write(true, plain["after"]);
   for (const engine::GrantModel& grant : content.schema.grants) {
@@ -336,6 +348,7 @@ void write_plain_schema(EngineContext& context, const engine::HomeContent& conte
   }
   plain["grants"] = std::move(grants);
   plain["left_out"] = objects.left_out();
+  for (std::string& what : left_out) plain["left_out"].push_back(std::move(what));
   for (const engine::UserFunction& function : context.user_functions.all()) {
     plain["left_out"].push_back(
         fmt::format("function {}: it is run by Coppice", function.signature.id));

@@ -108,8 +108,9 @@ class Keys(coppice.TestCase):
         self.assertIn("no key ffff", fail(self.home, "key", "remove", "ffff", "--yes", code=4))
         self.assertIn("too short", fail(self.home, "key", "remove", only[:2], "--yes", code=2))
         self.assertIn("COPPICE_REPO_NEW_PASSWORD", fail(self.home, "key", "add", code=2))
-        empty = {"COPPICE_REPO_NEW_PASSWORD": ""}
-        self.assertIn("empty", fail(self.home, "key", "add", environment=empty, code=2))
+        empty = self.key_file.with_name("empty")
+        empty.touch(mode=0o600)
+        self.assertIn("empty", fail(self.home, "key", "add", "--new-password-file", empty, code=4))
         short = self.key_file.with_name("short.key")
         short.write_bytes(b"0123456789")
         self.assertIn("32", fail(self.home, "key", "add", "--new-key-file", short, code=2))
