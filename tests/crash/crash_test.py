@@ -284,6 +284,7 @@ SCENARIOS = {
     "results.": [],  # tests/integration/results_test.py kills there, and counts calls
     "backup.": [],  # tests/integration/restore_test.py
     "restore.": [],
+    "restore_table.": [],  # tests/integration/restore_parts_test.py
     "schedule.": [],  # tests/integration/schedule_test.py
 }
 
