@@ -285,6 +285,7 @@ SCENARIOS = {
     "backup.": [],  # tests/integration/restore_test.py
     "restore.": [],
     "restore_table.": [],  # tests/integration/restore_parts_test.py
+    "export.": [],  # tests/integration/export_test.py
     "schedule.": [],  # tests/integration/schedule_test.py
 }
 
