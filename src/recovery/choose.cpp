@@ -7,6 +7,7 @@
 #include "recovery/time_text.h"
 
 namespace coppice::recovery {
+
 const KnownBackup& chosen_backup(const std::vector<KnownBackup>& backups,
                                  const std::optional<std::string>& id,
                                  const std::optional<std::string>& at) {
@@ -24,6 +25,15 @@ const KnownBackup& chosen_backup(const std::vector<KnownBackup>& backups,
   if (found != nullptr) return *found;
   throw Error(ErrorCode::kNotFound, fmt::format("there is no backup as old as {}", *at),
               "the earliest is of " + backups.front().manifest.moment);
+}
+
+ChosenBackup open_backup(const RepositoryAddress& address, const std::optional<std::string>& id,
+                         const std::optional<std::string>& at, ResultSink& sink) {
+  ChosenBackup chosen{open_repository(address, sink), {}, nullptr};
+  chosen.backups = known_backups(*chosen.open.repository, sink);
+  chosen.backup = &chosen_backup(chosen.backups, id, at);
+  check_catalog_format(chosen.backup->manifest);
+  return chosen;
 }
 
 void check_catalog_format(const Manifest& manifest) {

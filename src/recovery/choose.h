@@ -15,6 +15,16 @@ const KnownBackup& chosen_backup(const std::vector<KnownBackup>& backups,
                                  const std::optional<std::string>& id,
                                  const std::optional<std::string>& at);
 
+// An open repository, and the one of its backups that is to be restored.
+struct ChosenBackup {
+  OpenRepository open;
+  std::vector<KnownBackup> backups;
+  const KnownBackup* backup = nullptr;  // of those
+};
+// As chosen_backup(); kNewerFormat when this program does not know its catalog.
+ChosenBackup open_backup(const RepositoryAddress& address, const std::optional<std::string>& id,
+                         const std::optional<std::string>& at, ResultSink& sink);
+
 // kNewerFormat for a backup whose catalog this program does not know.
 void check_catalog_format(const Manifest& manifest);
 

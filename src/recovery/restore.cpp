@@ -372,16 +372,14 @@ class Restorer {
 
 RestoreReport restore_home(const ConfigRequest& where, const RestoreRequest& request,
                            ResultSink& sink) {
-  const OpenRepository open = open_repository(request.repository, sink);
-  const std::vector<KnownBackup> backups = known_backups(*open.repository, sink);
-  const KnownBackup& backup = chosen_backup(backups, request.backup, request.at);
-  check_catalog_format(backup.manifest);
+  const ChosenBackup chosen = open_backup(request.repository, request.backup, request.at, sink);
   ConfigRequest home = where;
   home.home = resolve_home(where.home, where.environment);
   refuse_each_other(request.repository, *home.home);
-  Place place(*home.home, backup.id.hex());
-  RestoreReport report = Restorer(*open.repository, backup, place.goes_on(), sink).restore(home);
-  report.requests = open.store->requests();
+  Place place(*home.home, chosen.backup->id.hex());
+  RestoreReport report =
+      Restorer(*chosen.open.repository, *chosen.backup, place.goes_on(), sink).restore(home);
+  report.requests = chosen.open.store->requests();
   if (report.equal) place.finish();
   return report;
 }

@@ -225,18 +225,16 @@ void find_loss(const ConfigRequest& where, const Manifest& manifest, RestorePlan
 
 RestorePlan plan_restore(const ConfigRequest& where, const RestoreRequest& request,
                          ResultSink& sink) {
-  const OpenRepository open = open_repository(request.repository, sink);
-  const std::vector<KnownBackup> backups = known_backups(*open.repository, sink);
-  const KnownBackup& backup = chosen_backup(backups, request.backup, request.at);
-  check_catalog_format(backup.manifest);
+  const ChosenBackup chosen = open_backup(request.repository, request.backup, request.at, sink);
   ConfigRequest home = where;
   home.home = resolve_home(where.home, where.environment);
   refuse_each_other(request.repository, *home.home);
-  RestorePlan plan = Planner(*open.repository, backup).plan();
-  reckon_by_drill(*open.repository, backups, backup.manifest, plan, sink);
+  RestorePlan plan = Planner(*chosen.open.repository, *chosen.backup).plan();
+  const Manifest& manifest = chosen.backup->manifest;
+  reckon_by_drill(*chosen.open.repository, chosen.backups, manifest, plan, sink);
   const std::string why = refusal(*home.home, plan.backup);
   if (!why.empty()) plan.refused = why;
-  find_loss(home, backup.manifest, plan);
+  find_loss(home, manifest, plan);
   return plan;
 }
 

@@ -351,10 +351,9 @@ class TableRestorer {
 TableRestoreReport restore_table(const Config& config, const TableRestoreRequest& request,
                                  ResultSink& sink) {
   const auto begun = steady_clock::now();
-  const OpenRepository open = open_repository(request.repository, sink);
-  const std::vector<KnownBackup> backups = known_backups(*open.repository, sink);
-  const KnownBackup& backup = chosen_backup(backups, request.backup, request.at);
-  check_catalog_format(backup.manifest);
+  const ChosenBackup chosen = open_backup(request.repository, request.backup, request.at, sink);
+  const OpenRepository& open = chosen.open;
+  const KnownBackup& backup = *chosen.backup;
   const Tree home = Tree::read(*open.repository, backup.manifest.tree);
   const std::unique_ptr<EngineContext> context = engine::open_home(config);
   context->refresh_functions();
