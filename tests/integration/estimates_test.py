@@ -21,6 +21,13 @@ class Estimates(SpendingCase):
     def source(self, rows, text="'row ' || i"):
         self.home.sql(f"CREATE TABLE t AS SELECT i AS id, {text} AS q FROM generate_series(1, {rows}) i")
 
+    def assert_near(self, line, truth):
+        """A draw's interval misses the truth one time in twenty; one twice as wide, never in years
+        of runs. How often the interval itself holds is counted on the skewed table."""
+        self.assertLess(line["low"], line["high"])
+        self.assertLessEqual(line["low"] - (line["estimate"] - line["low"]), truth, line)
+        self.assertGreaterEqual(line["high"] + (line["high"] - line["estimate"]), truth, line)
+
     def state(self):
         return (
             self.home.values("SELECT * FROM coppice.versions ORDER BY 1, 2"),
@@ -62,8 +69,7 @@ class Estimates(SpendingCase):
         function = "public.score(text)"
         calls = found["calls", function]
         self.assertEqual(found["rows", "public.t"]["estimate"], 400)
-        self.assertLessEqual(calls["low"], 200)
-        self.assertGreaterEqual(calls["high"], 200)
+        self.assert_near(calls, 200)
         self.assertLess(calls["high"] - calls["low"], 200)
         self.assertGreater(found["kept", function]["estimate"], 100)
         self.assertAlmostEqual(found["money", None]["estimate"], 0.01 * calls["estimate"], delta=0.01)
@@ -111,8 +117,7 @@ class Estimates(SpendingCase):
         found = self.estimate(
             "ALTER TABLE t ADD COLUMN o text GENERATED ALWAYS AS (odd(id)) STORED", "--sample", "50"
         )
-        self.assertLessEqual(found["failed cells", None]["low"], 50)
-        self.assertGreaterEqual(found["failed cells", None]["high"], 50)
+        self.assert_near(found["failed cells", None], 50)
         self.assertEqual(found["calls", "public.odd(bigint)"]["estimate"], 100)
 
     def test_rows_of_an_iterator_are_estimated_too(self):
@@ -128,8 +133,7 @@ class Estimates(SpendingCase):
         )
         found = self.estimate(view, "--sample", "40")
         rows = found["rows", "public.v"]
-        self.assertLessEqual(rows["low"], 300)
-        self.assertGreaterEqual(rows["high"], 300)
+        self.assert_near(rows, 300)
         self.assertEqual(rows["estimate"], found["calls", "public.score(text)"]["estimate"])
 
     def test_views_over_a_table_count_for_an_insert(self):
