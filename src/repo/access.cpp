@@ -177,6 +177,28 @@ void put_epoch(ObjectStore& store, const Keys& keys, const std::string& id, std:
                keys);
 }
 
+// By the names of their documents.
+std::map<std::string, std::uint64_t> epoch_numbers(ObjectStore& store, const Listing& listing,
+                                                   const Keys& keys) {
+  std::map<std::string, std::uint64_t> numbers;
+  for (const std::string& name : listing.epochs) {
+    const AccessDocument epoch = AccessDocument::read(store, name);
+    epoch.check_mac(keys);
+    numbers[name] = epoch.number("number");
+  }
+  return numbers;
+}
+
+json sealed_for_all(ObjectStore& store, const Listing& listing, const Keys& keys, const Key& key) {
+  json sealed = json::object();
+  for (const std::string& name : listing.keys) {
+    const AccessDocument access = AccessDocument::read(store, name);
+    access.check_mac(keys);
+    sealed[access.text("id")] = sealed_key(access.binary("public", kKeyBytes), key);
+  }
+  return sealed;
+}
+
 }  // namespace
 
 Keys create_access(ObjectStore& store, const Secret& secret, const std::string& label,
@@ -270,24 +292,59 @@ void start_epoch(ObjectStore& store, Keys& keys, const Clock& clock) {
   const std::string id = hex_id();
   const Key key = Key::random();
   std::uint64_t newest = 0;
-  for (const std::string& name : listing.epochs) {
-    const AccessDocument epoch = AccessDocument::read(store, name);
-    epoch.check_mac(keys);
-    newest = std::max(newest, epoch.number("number"));
+  for (const auto& [name, number] : epoch_numbers(store, listing, keys)) {
+    newest = std::max(newest, number);
   }
-  json sealed = json::object();
-  for (const std::string& name : listing.keys) {
-    const AccessDocument access = AccessDocument::read(store, name);
-    access.check_mac(keys);
-    sealed[access.text("id")] = sealed_key(access.binary("public", kKeyBytes), key);
-  }
-  put_epoch(store, keys, id, newest + 1, sealed, clock);
+  put_epoch(store, keys, id, newest + 1, sealed_for_all(store, listing, keys, key), clock);
   keys.add_epoch(raw_id(id), newest + 1, key);
   // One that was added meanwhile does not know this epoch.
   const std::vector<std::string> now = list_repository(store).keys;
   if (!std::includes(listing.keys.begin(), listing.keys.end(), now.begin(), now.end())) {
     start_epoch(store, keys, clock);
   }
+}
+
+std::map<std::string, std::string> key_documents(ObjectStore& store, const Keys& keys) {
+  std::map<std::string, std::string> documents;
+  if (!keys.encrypted()) return documents;
+  const Listing listing = list_repository(store);
+  for (const std::vector<std::string>* const names : {&listing.keys, &listing.epochs}) {
+    for (const std::string& name : *names) {
+      const std::string text = store.get(name);
+      AccessDocument::parse(name, text).check_mac(keys);
+      documents[name] = text;
+    }
+  }
+  return documents;
+}
+
+bool take_epochs(ObjectStore& store, const Keys& keys, ObjectStore& from, const Keys& from_keys,
+                 const Clock& clock) {
+  if (!keys.encrypted()) return false;
+  const Listing listing = list_repository(store);
+  std::map<std::string, std::uint64_t> lacking =
+      epoch_numbers(from, list_repository(from), from_keys);
+  for (const std::string& name : listing.epochs) lacking.erase(name);
+  const auto id_of = [](const std::string& name) { return name.substr(name.rfind('/') + 1); };
+  std::erase_if(lacking, [&](const auto& epoch) {
+    return !from_keys.knows_epoch(raw_id(id_of(epoch.first)));
+  });
+  if (lacking.empty()) return false;
+  std::uint64_t newest_here = 0, newest = 0;
+  for (const auto& [name, number] : epoch_numbers(store, listing, keys)) {
+    newest_here = std::max(newest_here, number);
+  }
+  for (const auto& [name, number] : lacking) newest = std::max(newest, number);
+  // First: so that none of the others is ever the newest.
+  if (newest >= newest_here) {
+    put_epoch(store, keys, hex_id(), newest + 1,
+              sealed_for_all(store, listing, keys, Key::random()), clock);
+  }
+  for (const auto& [name, number] : lacking) {
+    const Key& key = from_keys.epoch(raw_id(id_of(name)));
+    put_epoch(store, keys, id_of(name), number, sealed_for_all(store, listing, keys, key), clock);
+  }
+  return true;
 }
 
 }  // namespace coppice::repo

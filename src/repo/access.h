@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -54,5 +55,15 @@ void remove_access(ObjectStore& store, const Keys& keys, const std::string& id);
 // A new epoch, sealed for the accesses that there are: who was removed cannot read what is written
 // from now on by who has listed it. `keys` get it too.
 void start_epoch(ObjectStore& store, Keys& keys, const Clock& clock);
+
+// The documents of all accesses and epochs, by name, for a copy of the repository: who opens one
+// opens the other. None without encryption.
+std::map<std::string, std::string> key_documents(ObjectStore& store, const Keys& keys);
+
+// Epochs that another repository with the same id key has, and this one lacks, sealed for the
+// accesses of this one. It goes on writing in an epoch of its own: who was removed here may know
+// the other's. False when it lacks none.
+bool take_epochs(ObjectStore& store, const Keys& keys, ObjectStore& from, const Keys& from_keys,
+                 const Clock& clock);
 
 }  // namespace coppice::repo

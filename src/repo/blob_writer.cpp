@@ -47,6 +47,10 @@ void BlobWriter::add_again(const BlobId& id, std::string_view bytes) {
     const auto place = index.find(id);
     return place && (place->entry->flags & kBlobTree) != 0;
   });
+  add_again(id, bytes, tree);
+}
+
+void BlobWriter::add_again(const BlobId& id, std::string_view bytes, bool tree) {
   {
     const std::lock_guard lock(mutex_);
     if (!again_.insert(id).second) return;
@@ -77,6 +81,10 @@ BlobId BlobWriter::add_blob(std::string_view bytes, bool tree) {
 
 void BlobWriter::pack_blob(const BlobId& id, std::string_view bytes, bool tree) {
   const EncodedBlob blob = encode_blob(id, bytes, tree);
+  {
+    const std::lock_guard lock(mutex_);
+    counts_.packed_bytes += blob.payload().size();
+  }
   OpenPacks& packs = tree ? trees_ : data_;
   std::unique_ptr<PackBuilder> pack = packs.take(repository_.keys());
   try {

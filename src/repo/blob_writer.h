@@ -45,6 +45,7 @@ struct WriterCounts {
   std::uint64_t blob_bytes = 0;    //
   std::uint64_t new_blobs = 0;     // that were not there
   std::uint64_t new_bytes = 0;     //
+  std::uint64_t packed_bytes = 0;  // of new ones, compressed where that is smaller
   std::uint64_t stored_bytes = 0;  // of packs and indexes, as they are stored
 };
 
@@ -67,6 +68,8 @@ class BlobWriter {
   void distrust(const std::set<ObjectId>& packs);
   bool relies_on(const BlobId& id);
   void add_again(const BlobId& id, std::string_view bytes);
+  // One that the index of this repository may not know.
+  void add_again(const BlobId& id, std::string_view bytes, bool tree);
 
  private:
   // Packs of one kind that are not full. Who takes one is alone with it, and gives it back or ends

@@ -39,21 +39,8 @@ void or_lost(const Call& call) {
   }
 }
 
-}  // namespace
-
-WriterOptions begin_backup(Repository& repository, WriterOptions options) {
-  if (!repository.index_is_fresh()) repository.load_index();
-  auto marks = read_marks(repository, repository.listing().marks);
-  while (!marks) {  // one was carried out since the listing: so the index is an old one
-    repository.load_index();
-    marks = read_marks(repository, repository.listing().marks);
-  }
-  options.marked = marked_packs(*marks);
-  options.begun = repository.listing().at;
-  return options;
-}
-
-ObjectId commit(Repository& repository, BlobWriter& writer, std::string_view manifest) {
+// Before the manifest: all that it reaches is there, and in no pack that is going to go.
+void rely_on_all(Repository& repository, BlobWriter& writer, std::string_view manifest) {
   writer.flush();
   // What a tree of an earlier backup reaches was not given to the writer. While that backup was
   // there when this one began, it cannot be gone sooner than a waiting time later.
@@ -77,13 +64,44 @@ ObjectId commit(Repository& repository, BlobWriter& writer, std::string_view man
     });
     writer.flush();
   }
-  const ObjectId id = repository.put_manifest(manifest);
-  // A mark that was written in between may have been carried out only by who did not wait.
+}
+
+// Behind it: a mark that was written in between may have been carried out only by who did not wait.
+void check_still_there(Repository& repository, const BlobWriter& writer, const ObjectId& id) {
   for (const ObjectId& pack : both(marked_packs(read_marks(repository)), writer.relied_on())) {
     if (repository.store().stat(pack_name(pack))) continue;
     repository.remove_manifest(id);
     throw lost();
   }
+}
+
+}  // namespace
+
+WriterOptions begin_backup(Repository& repository, WriterOptions options) {
+  if (!repository.index_is_fresh()) repository.load_index();
+  auto marks = read_marks(repository, repository.listing().marks);
+  while (!marks) {  // one was carried out since the listing: so the index is an old one
+    repository.load_index();
+    marks = read_marks(repository, repository.listing().marks);
+  }
+  options.marked = marked_packs(*marks);
+  options.begun = repository.listing().at;
+  return options;
+}
+
+ObjectId commit(Repository& repository, BlobWriter& writer, std::string_view manifest) {
+  rely_on_all(repository, writer, manifest);
+  const ObjectId id = repository.put_manifest(manifest);
+  check_still_there(repository, writer, id);
+  return id;
+}
+
+ObjectId commit_sealed(Repository& repository, BlobWriter& writer, std::string_view manifest,
+                       std::string_view sealed) {
+  rely_on_all(repository, writer, manifest);
+  const ObjectId id{sha256(sealed)};
+  repository.store().put(object_name(kBackupFolder, id), sealed);
+  check_still_there(repository, writer, id);
   return id;
 }
 

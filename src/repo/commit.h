@@ -20,5 +20,8 @@ WriterOptions begin_backup(Repository& repository, WriterOptions options = {});
 
 // `manifest` is JSON, with `trees`.
 ObjectId commit(Repository& repository, BlobWriter& writer, std::string_view manifest);
+// The same of one that another repository with these keys has: `sealed` is its object.
+ObjectId commit_sealed(Repository& repository, BlobWriter& writer, std::string_view manifest,
+                       std::string_view sealed);
 
 }  // namespace coppice::repo

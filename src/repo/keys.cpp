@@ -25,6 +25,11 @@ const Key& Keys::id_key() const {
   return *id_key_;
 }
 
+bool Keys::gives_same_ids_as(const Keys& other) const {
+  if (!encrypted() || !other.encrypted()) return encrypted() == other.encrypted();
+  return id_key_->view() == other.id_key_->view();
+}
+
 const Key& Keys::epoch(const std::string& id) const {
   const auto found = epochs_.find(id);
   if (found != epochs_.end()) return found->second;

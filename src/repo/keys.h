@@ -33,6 +33,9 @@ class Keys {
   const Key& id_key() const;
   const std::string& newest_epoch() const { return newest_; }
   const Key& epoch(const std::string& id) const;
+  bool knows_epoch(const std::string& id) const { return epochs_.contains(id); }
+  // Whether a blob has the same id under both: they are of one repository and its copies.
+  bool gives_same_ids_as(const Keys& other) const;
 
  private:
   std::optional<Key> id_key_;

@@ -59,6 +59,7 @@ void Walk::trees(std::vector<BlobId> left) {
     left.pop_back();
     if (!seen_.insert(id).second) continue;
     visit_(id);
+    if (visit_tree_) visit_tree_(id);
     const std::string name = "the tree " + id.hex();
     const TreeLinks links = read_tree(name, repository_.read(id));
     for (const BlobId& blob : links.blobs) visit_(blob);

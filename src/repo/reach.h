@@ -28,8 +28,10 @@ std::vector<BlobId> read_roots(const std::string& name, std::string_view json);
 
 class Walk {
  public:
-  Walk(const Repository& repository, std::function<void(const BlobId&)> visit)
-      : repository_(repository), visit_(std::move(visit)) {}
+  // `visit_tree` hears of those that are trees, too.
+  Walk(const Repository& repository, std::function<void(const BlobId&)> visit,
+       std::function<void(const BlobId&)> visit_tree = {})
+      : repository_(repository), visit_(std::move(visit)), visit_tree_(std::move(visit_tree)) {}
 
   void manifest(const ObjectId& id);
   // What the text of a manifest reaches.
@@ -39,7 +41,7 @@ class Walk {
   void trees(std::vector<BlobId> left);
 
   const Repository& repository_;
-  const std::function<void(const BlobId&)> visit_;
+  const std::function<void(const BlobId&)> visit_, visit_tree_;
   std::unordered_set<BlobId> seen_;  // trees
 };
 

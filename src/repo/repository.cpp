@@ -7,6 +7,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "base/hex.h"
 #include "repo/parallel.h"
@@ -94,6 +95,38 @@ std::string part_name(const ObjectId& pack, const PackEntry& entry) {
   return fmt::format("parts/{}/{}-{}-{}", hex.substr(0, 2), hex, entry.offset, entry.frame_length);
 }
 
+// Of an object of one frame.
+std::string open_object(const Keys& keys, const std::string& name, ObjectKind kind,
+                        std::string_view bytes) {
+  try {
+    SealedReader reader(keys, parse_header(bytes, kind));
+    return reader.open(0, bytes.substr(kHeaderBytes));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kIntegrity) throw;
+    throw named(name, error);
+  }
+}
+
+// Last: what a crash leaves before it is no repository.
+void put_description(ObjectStore& store, const std::string& id, bool encrypted) {
+  const json content = {
+      {"format", kFormat}, {"id", id}, {"encryption", encrypted ? kEncryption : "none"}};
+  if (store.put(kFormatObject, content.dump(2) + "\n")) return;
+  throw Error(ErrorCode::kConflict,
+              fmt::format("somebody else has just made a repository in {}", store.place()));
+}
+
+void refuse_repository(ObjectStore& store) {
+  if (!store.stat(kFormatObject)) return;
+  throw Error(ErrorCode::kAlreadyExists,
+              fmt::format("there is a repository in {} already", store.place()));
+}
+
+Error not_empty(const ObjectStore& store) {
+  return {ErrorCode::kRefused, fmt::format("{} is not empty", store.place()),
+          "give a folder that is empty or not there"};
+}
+
 // Which accesses and epochs there are, the listing says; what is in them, the cache. When a
 // document of it does not open what it should, all come from the store.
 Keys open_keys(ObjectStore& store, const Listing& listing, const Secret& secret,
@@ -131,26 +164,30 @@ std::string get_checked(ObjectStore& store, const std::string& name) {
 }
 
 Repository Repository::create(ObjectStore& store, const Opener& opener, const Clock& clock) {
-  if (store.stat(kFormatObject)) {
-    throw Error(ErrorCode::kAlreadyExists,
-                fmt::format("there is a repository in {} already", store.place()));
-  }
+  refuse_repository(store);
   bool empty = true;
   store.list("", [&](const ObjectInfo&) { empty = false; });
-  if (!empty) {
-    throw Error(ErrorCode::kRefused, fmt::format("{} is not empty", store.place()),
-                "give a folder that is empty or not there");
-  }
+  if (!empty) throw not_empty(store);
   const std::string id = to_hex(random_bytes(16));
   Keys keys = opener ? create_access(store, *opener, "first", clock) : Keys();
-  const json content = {
-      {"format", kFormat}, {"id", id}, {"encryption", opener ? kEncryption : "none"}};
-  // Last: what a crash leaves before it is no repository.
-  if (!store.put(kFormatObject, content.dump(2) + "\n")) {
-    throw Error(ErrorCode::kConflict,
-                fmt::format("somebody else has just made a repository in {}", store.place()));
-  }
+  put_description(store, id, opener.has_value());
   return {store, id, std::move(keys)};
+}
+
+Repository Repository::create_copy(ObjectStore& store, const Repository& of) {
+  refuse_repository(store);
+  const std::map<std::string, std::string> documents = key_documents(of.store_, of.keys_);
+  store.list("", [&](const ObjectInfo& info) {
+    const auto document = documents.find(info.name);
+    if (document == documents.end() || store.get(info.name) != document->second) {
+      throw not_empty(store);
+    }
+  });
+  for (const auto& [name, text] : documents) store.put(name, text);
+  const std::string id = to_hex(random_bytes(16));
+  reach_crash_point("copy.keys_stored");
+  put_description(store, id, of.encrypted());
+  return {store, id, of.keys_};
 }
 
 Repository Repository::open(ObjectStore& store, const Opener& opener, ObjectCache* cache) {
@@ -322,14 +359,11 @@ ObjectId Repository::put_sealed(std::string_view folder, ObjectKind kind, std::s
 std::string Repository::get_sealed(std::string_view folder, ObjectKind kind,
                                    const ObjectId& id) const {
   const std::string name = object_name(folder, id);
-  const std::string bytes = get_object(name);
-  try {
-    SealedReader reader(keys_, parse_header(bytes, kind));
-    return reader.open(0, std::string_view(bytes).substr(kHeaderBytes));
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kIntegrity) throw;
-    throw named(name, error);
-  }
+  return open_object(keys_, name, kind, get_object(name));
+}
+
+std::string Repository::open_manifest(const ObjectId& id, std::string_view sealed) const {
+  return open_object(keys_, object_name(kBackupFolder, id), ObjectKind::kBackup, sealed);
 }
 
 ObjectId Repository::put_manifest(std::string_view text) {

@@ -46,6 +46,9 @@ class Repository {
  public:
   // `store` and `clock` are borrowed. kAlreadyExists when there is one.
   static Repository create(ObjectStore& store, const Opener& opener, const Clock& clock);
+  // One with the keys of another, but for its name: backups go from one to the other as they are.
+  // Goes on where a call that was killed has ended; kRefused when the store has anything else.
+  static Repository create_copy(ObjectStore& store, const Repository& of);
   // `cache` is borrowed, if there is one. Two requests, and those for documents of accesses and
   // epochs that are not in it; load_index() needs none but for indexes that are not in it.
   static Repository open(ObjectStore& store, const Opener& opener, ObjectCache* cache = nullptr);
@@ -76,6 +79,8 @@ class Repository {
 
   ObjectId put_manifest(std::string_view json);
   std::string read_manifest(const ObjectId& id) const;
+  // Of the bytes of its object.
+  std::string open_manifest(const ObjectId& id, std::string_view sealed) const;
   // In the order of their time: as it is now, and as it was in listing(), without a request.
   std::vector<ManifestInfo> list_manifests() const;
   std::vector<ManifestInfo> listed_manifests() const;

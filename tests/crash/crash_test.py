@@ -283,6 +283,8 @@ SCENARIOS = {
     "media.": [StagedInsert],
     "results.": [],  # tests/integration/results_test.py kills there, and counts calls
     "backup.": [],  # tests/integration/restore_test.py
+    "copy.": [],  # tests/integration/copies_test.py
+    "repair.": [],
     "restore.": [],
     "restore_table.": [],  # tests/integration/restore_parts_test.py
     "export.": [],  # tests/integration/export_test.py
