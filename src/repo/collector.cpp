@@ -24,15 +24,32 @@ void load_whole_index(Repository& repository) {
               "repair it from a copy, or remove the object: the packs that only it names are lost");
 }
 
-// Which entries of which part of the index are reached. Of a blob that is in several packs, one is.
+// The packs that are there, as they were listed.
+using Packs = std::map<ObjectId, ObjectInfo>;
+
+// Which entries of which part of the index are reached. Of a blob that is in several packs, one is:
+// if there is any, one that stays, and that is not what a store has lost or cut short.
 class Reached {
  public:
-  Reached(const Index& index, const std::set<ObjectId>& marked) : index_(index), marked_(marked) {
-    for (const IndexPart& part : index.parts()) bits_.emplace_back(part.entry_count(), false);
+  Reached(const Index& index, const Packs& packs, std::set<ObjectId> marked)
+      : index_(index), marked_(std::move(marked)) {
+    for (const IndexPart& part : index.parts()) {
+      bits_.emplace_back(part.entry_count(), false);
+      for (const IndexedPack& pack : part.packs()) {
+        const auto there = packs.find(pack.id);
+        const bool whole = there != packs.end() && there->second.size_bytes == pack.size_bytes;
+        if (!whole) doubtful_.insert(pack.id);
+      }
+    }
   }
 
   void add(const BlobId& id) {
-    auto place = index_.find(id, [&](const ObjectId& pack) { return !marked_.contains(pack); });
+    auto place = index_.find(id, [&](const ObjectId& pack) {
+      return !marked_.contains(pack) && !doubtful_.contains(pack);
+    });
+    if (!place) {
+      place = index_.find(id, [&](const ObjectId& pack) { return !doubtful_.contains(pack); });
+    }
     if (!place) place = index_.find(id);
     if (!place) {
       throw Error(ErrorCode::kIntegrity,
@@ -50,12 +67,43 @@ class Reached {
       }
     }
   }
+  const std::set<ObjectId>& marked() const { return marked_; }
+  // That are in an index and not there, or were not when packs were listed.
+  const std::set<ObjectId>& doubtful() const { return doubtful_; }
 
  private:
   const Index& index_;
-  const std::set<ObjectId>& marked_;
+  const std::set<ObjectId> marked_;
+  std::set<ObjectId> doubtful_;
   std::vector<std::vector<bool>> bits_;
 };
+
+// Whether there are other indexes than those that are loaded.
+bool has_new_index(const Repository& repository) {
+  std::set<ObjectId> loaded;
+  for (const IndexPart& part : repository.index().parts()) loaded.insert(part.object);
+  const std::vector<ListedObject> listed = list_repository(repository.store()).indexes;
+  return std::any_of(listed.begin(), listed.end(),
+                     [&](const ListedObject& object) { return !loaded.contains(object.id); });
+}
+
+// What every manifest reaches. A backup that ends meanwhile is in indexes that were not listed yet:
+// then all is read again.
+Reached find_reached(Repository& repository, const Packs& packs, std::vector<Mark>& marks) {
+  for (;;) {
+    load_whole_index(repository);
+    marks = read_marks(repository);
+    Reached reached(repository.index(), packs, marked_packs(marks));
+    try {
+      walk_all(repository, [&](const BlobId& id) { reached.add(id); });
+      return reached;
+    } catch (const Error& error) {
+      const bool lacks_something =
+          error.code() == ErrorCode::kIntegrity || error.code() == ErrorCode::kNotFound;
+      if (!lacks_something || !has_new_index(repository)) throw;
+    }
+  }
+}
 
 struct Use {
   std::uint64_t live_bytes = 0;  // of frames
@@ -79,10 +127,11 @@ bool old_enough(std::int64_t modified_us, std::int64_t now_us, const CollectOpti
 
 // What is reached in the packs is written to new ones. Gives the bytes of it.
 std::uint64_t rewrite(Repository& repository, const std::set<ObjectId>& packs,
-                      const std::set<ObjectId>& marked, const Reached& reached) {
+                      const Reached& reached) {
   WriterOptions options;
-  options.marked = marked;
-  options.marked.insert(packs.begin(), packs.end());
+  for (const auto* const going : {&packs, &reached.marked(), &reached.doubtful()}) {
+    options.marked.insert(going->begin(), going->end());
+  }
   BlobWriter writer(repository, options);
   reached.for_each([&](const IndexedPack& pack, const IndexEntry& entry, bool live) {
     if (!live || !packs.contains(pack.id) || writer.relies_on(entry.id)) return;
@@ -103,22 +152,29 @@ std::set<ObjectId> needed_packs(const std::set<ObjectId>& marked,
   return needed;
 }
 
+// Those of clients that died before they had removed them; whoever did not has had a day.
+void sweep_probes(ObjectStore& store, std::int64_t now_us) {
+  std::vector<std::string> old;
+  store.list(std::string(kProbeFolder) + "/", [&](const ObjectInfo& info) {
+    if (old_enough(info.modified_us, now_us, {})) old.push_back(info.name);
+  });
+  for (const std::string& name : old) store.remove(name);
+}
+
 }  // namespace
 
 CollectCounts mark_garbage(Repository& repository, const CollectOptions& options) {
   CollectCounts counts;
-  const std::map<ObjectId, ObjectInfo> packs = list_packs(repository.store());
+  const Packs packs = list_packs(repository.store());
   const std::int64_t now_us = store_time_us(repository.store());
-  load_whole_index(repository);
-  const std::set<ObjectId> marked = marked_packs(read_marks(repository));
-  Reached reached(repository.index(), marked);
-  walk_all(repository, [&](const BlobId& id) { reached.add(id); });
+  std::vector<Mark> marks;
+  const Reached reached = find_reached(repository, packs, marks);
   const std::map<ObjectId, Use> uses = use_of_packs(reached);
 
   std::set<ObjectId> going, rewritten;
   for (const auto& [id, info] : packs) {
     ++counts.packs;
-    if (marked.contains(id) || !old_enough(info.modified_us, now_us, options)) continue;
+    if (reached.marked().contains(id) || !old_enough(info.modified_us, now_us, options)) continue;
     const auto use = uses.find(id);
     if (use != uses.end() && use->second.live_bytes > 0) {
       const auto all = static_cast<double>(use->second.all_bytes);
@@ -132,30 +188,37 @@ CollectCounts mark_garbage(Repository& repository, const CollectOptions& options
     counts.marked_bytes += info.size_bytes;
   }
   if (going.empty() || options.dry_run) return counts;
-  counts.rewritten_bytes = rewrite(repository, rewritten, marked, reached);
+  counts.rewritten_bytes = rewrite(repository, rewritten, reached);
   write_mark(repository, going);
   return counts;
 }
 
 CollectCounts sweep_garbage(Repository& repository, const CollectOptions& options) {
   CollectCounts counts;
-  const std::map<ObjectId, ObjectInfo> packs = list_packs(repository.store());
+  const Packs packs = list_packs(repository.store());
   counts.packs = packs.size();
   const std::int64_t now_us = store_time_us(repository.store());
+  const auto is_early = [&](const Mark& mark) {
+    return !old_enough(mark.modified_us, now_us, options);
+  };
+  if (!options.dry_run) sweep_probes(repository.store(), now_us);
   std::vector<Mark> due = read_marks(repository);
-  std::erase_if(due,
-                [&](const Mark& mark) { return !old_enough(mark.modified_us, now_us, options); });
+  std::erase_if(due, is_early);
   if (due.empty()) return counts;
-  load_whole_index(repository);
-  const std::set<ObjectId> marked = marked_packs(read_marks(repository));
-  Reached reached(repository.index(), marked);
-  walk_all(repository, [&](const BlobId& id) { reached.add(id); });
+  const Reached reached = find_reached(repository, packs, due);
+  std::erase_if(due, is_early);
   const std::map<ObjectId, Use> uses = use_of_packs(reached);
 
+  std::set<ObjectId> needed;
+  for (const Mark& mark : due) needed.merge(needed_packs(mark.packs, uses));
+  counts.kept_packs = needed.size();
+  if (options.dry_run) return counts;
+  if (!needed.empty()) {
+    // What was marked once is never relied on again: another sweep may be about to remove it.
+    rewrite(repository, needed, reached);
+    write_mark(repository, needed);
+  }
   for (const Mark& mark : due) {
-    const std::set<ObjectId> needed = needed_packs(mark.packs, uses);
-    counts.kept_packs += needed.size();
-    if (options.dry_run) continue;
     std::set<ObjectId> going;
     std::set_difference(mark.packs.begin(), mark.packs.end(), needed.begin(), needed.end(),
                         std::inserter(going, going.end()));

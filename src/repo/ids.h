@@ -46,6 +46,7 @@ inline constexpr std::string_view kMarkFolder = "meta/garbage";
 inline constexpr std::string_view kIndexFolder = "meta/index";
 inline constexpr std::string_view kKeyFolder = "meta/keys";
 inline constexpr std::string_view kSigningFolder = "meta/signing";
+inline constexpr std::string_view kProbeFolder = "probes";
 
 // "packs/ab/ab…", "meta/index/…".
 std::string pack_name(const ObjectId& pack);

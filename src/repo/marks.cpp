@@ -64,7 +64,7 @@ std::set<ObjectId> marked_packs(const std::vector<Mark>& marks) {
 }
 
 std::int64_t store_time_us(ObjectStore& store) {
-  const std::string name = "probes/" + to_hex(random_bytes(16));
+  const std::string name = fmt::format("{}/{}", kProbeFolder, to_hex(random_bytes(16)));
   store.put(name, "");
   const std::optional<ObjectInfo> probe = store.stat(name);
   store.remove(name);

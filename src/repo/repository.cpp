@@ -220,7 +220,7 @@ std::optional<std::vector<Damage>> Repository::read_indexes() {
     if (!loaded.contains(object.id)) others.push_back(object);
   }
   std::vector<Damage> damages;
-  Index index;
+  std::vector<std::optional<IndexPart>> parts(others.size());  // in their order, whoever is first
   std::mutex result;
   try {
     for_each_parallel(
@@ -230,8 +230,7 @@ std::optional<std::vector<Damage>> Repository::read_indexes() {
           try {
             IndexPart part = IndexPart::decode(keys_, get_object(name));
             part.object = others[i].id;
-            const std::lock_guard lock(result);
-            index.add(std::move(part));
+            parts[i] = std::move(part);
           } catch (const Error& error) {
             if (error.code() != ErrorCode::kIntegrity) throw;
             const std::lock_guard lock(result);
@@ -241,6 +240,10 @@ std::optional<std::vector<Damage>> Repository::read_indexes() {
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kNotFound) return std::nullopt;
     throw;
+  }
+  Index index;
+  for (std::optional<IndexPart>& part : parts) {
+    if (part) index.add(*std::move(part));
   }
   const std::unique_lock lock(mutex_->mutex);
   index.take(std::move(index_), wanted);
