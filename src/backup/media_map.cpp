@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
+#include "repo/parallel.h"
 
 namespace coppice {
 namespace {
@@ -13,11 +16,24 @@ using repo::BlobId;
 
 constexpr std::size_t kPrefixDigits = 2;
 constexpr std::size_t kDigestDigits = 64;
+// Of a part in memory, roughly: what bounds how many are made at once.
+constexpr std::uint64_t kPartBytes = std::uint64_t{4} << 20;
 
 bool is_digit(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 bool is_of_extension(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z'); }
 
 std::string prefix_of(const std::string& name) { return name.substr(0, kPrefixDigits); }
+
+BlobId write_part(const MediaObjects& all, repo::BlobWriter& writer) {
+  TreeBuilder builder;
+  json objects = json::array();
+  for (const auto& [name, object] : all) {
+    const json span = builder.add_blobs(object.blobs);
+    objects.push_back({name, object.size_bytes, span[0], span[1]});
+  }
+  builder.members()["objects"] = std::move(objects);
+  return builder.write(writer);
+}
 
 }  // namespace
 
@@ -42,6 +58,22 @@ MediaMap::Part& MediaMap::part_of(const std::string& name) {
     }
   }
   return part->second;
+}
+
+void MediaMap::read_parts_of(const std::set<std::string>& names) {
+  std::vector<std::pair<const BlobId*, Part*>> unread;
+  for (const std::string& name : names) {
+    const std::string prefix = prefix_of(name);
+    const auto tree = trees_.find(prefix);
+    if (tree == trees_.end()) continue;
+    const auto [part, is_new] = parts_.try_emplace(prefix);
+    if (is_new) unread.emplace_back(&tree->second, &part->second);
+  }
+  repo::for_each_parallel(
+      unread.size(), {}, [](std::size_t) { return kPartBytes; },
+      [&](std::size_t i) {
+        unread[i].second->objects = read_media_tree(repository_, *unread[i].first);
+      });
 }
 
 bool MediaMap::has(const std::string& name) { return part_of(name).objects.contains(name); }
@@ -75,20 +107,17 @@ std::pair<std::uint64_t, std::uint64_t> MediaMap::totals() const {
 }
 
 MediaTrees MediaMap::write(repo::BlobWriter& writer) {
+  std::vector<std::pair<const std::string*, const Part*>> changed;
   for (auto& [prefix, part] : parts_) {
-    if (!part.changed) continue;
-    part.changed = false;
+    if (!std::exchange(part.changed, false)) continue;
     trees_.erase(prefix);
-    if (part.objects.empty()) continue;
-    TreeBuilder builder;
-    json objects = json::array();
-    for (const auto& [name, object] : part.objects) {
-      const json span = builder.add_blobs(object.blobs);
-      objects.push_back({name, object.size_bytes, span[0], span[1]});
-    }
-    builder.members()["objects"] = std::move(objects);
-    trees_[prefix] = builder.write(writer);
+    if (!part.objects.empty()) changed.emplace_back(&prefix, &part);
   }
+  std::vector<BlobId> written(changed.size());
+  repo::for_each_parallel(
+      changed.size(), {}, [](std::size_t) { return kPartBytes; },
+      [&](std::size_t i) { written[i] = write_part(changed[i].second->objects, writer); });
+  for (std::size_t i = 0; i < changed.size(); ++i) trees_[*changed[i].first] = written[i];
   return trees_;
 }
 

@@ -4,7 +4,7 @@
 //          trees. A MediaMap reads such a part of an earlier backup when it is asked for a name in
 //          it.
 // Units    Sizes in bytes. Memory: what was read and added, about 200 bytes an object.
-// Threads  One thread.
+// Threads  One thread; trees are read and written by threads of their own.
 // Errors   Those of the repository; kIntegrity for an object whose bytes are not those of its name.
 // Source   docs/formats/backup.md, "Media"
 #pragma once
@@ -42,6 +42,8 @@ class MediaMap {
       : repository_(repository), trees_(std::move(before)) {}
 
   bool has(const std::string& name);
+  // Side by side, what has() would read of these one after another.
+  void read_parts_of(const std::set<std::string>& names);
   void add(const std::string& name, MediaObject object);
   // Only these stay.
   void keep_only(const std::set<std::string>& names);

@@ -83,6 +83,7 @@ class MediaStore {
 
  private:
   friend class MediaWriter;
+  friend class NamedMediaWriter;
   void make_folder(const std::filesystem::path& folder) const;
   MediaName publish(const std::filesystem::path& incoming, const Digest& digest,
                     std::uintmax_t size_bytes, std::string_view extension);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/direct_writer.h"
 #include "base/error.h"
 #include "base/sha256.h"
 
@@ -21,6 +22,15 @@ namespace coppice {
 namespace {
 
 constexpr const char* kIncoming = ".incoming";
+// From here on an object is a pack, which is not read again soon.
+constexpr std::size_t kDirectBytes = 8 * kDirectBlockBytes;
+
+void write_bytes(int fd, std::string_view bytes, const std::string& what) {
+  if (bytes.size() < kDirectBytes) return write_all(fd, bytes, what);
+  DirectWriter writer(fd, what);
+  writer.append(bytes);
+  writer.finish();
+}
 
 std::int64_t modified_us(const struct stat& status) {
   return static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1'000'000 +
@@ -115,7 +125,7 @@ bool FolderStore::put(const std::string& name, std::string_view bytes) {
       ::openat(root_.get(), path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0400));
   if (!file) fail("write", name);
   Unfinished unfinished(root_.get(), path);
-  write_all(file.get(), bytes, fmt::format("{} in {}", name, folder_.string()));
+  write_bytes(file.get(), bytes, fmt::format("{} in {}", name, folder_.string()));
   if (::fsync(file.get()) != 0) fail("sync", name);
   if (!move_to_place(path, name)) return false;
   unfinished.moved();

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "backup/row_sums.h"
 #include "base/clock.h"
@@ -25,6 +26,7 @@
 #include "recovery/home_log.h"
 #include "recovery/home_schema.h"
 #include "recovery/media_columns.h"
+#include "recovery/media_intake.h"
 #include "recovery/open_repository.h"
 #include "recovery/pin.h"
 #include "recovery/plain_schema.h"
@@ -163,13 +165,15 @@ class BackupMaker {
     media_.emplace(repository_, parent_.media);
     read_point();
     reach_crash_point("backup.point_read");
+    intake_.emplace(context_.media, writer_, *media_);
     read_tables();
-    write_catalog(reading_, CatalogPart::kApart, writer_, home_, names_);
-    read_media();
+    write_catalog(reading_, CatalogPart::kApart, writer_, home_, catalog_names_);
+    for (const std::string& name : catalog_names_) intake_->add(name);
+    add_roots();
+    finish_media();
     reach_crash_point("backup.media_read");
     add_code(context_.config.home() / "functions", writer_, home_);
     add_config();
-    add_roots();
     manifest_.seconds = std::chrono::duration<double>(steady_clock::now() - begun).count();
     return commit();
   }
@@ -192,13 +196,13 @@ class BackupMaker {
   void read_point() {
     content_ = engine::read_content(context_, true, [&](const engine::HomeContent& content) {
       home_ = TreeBuilder();
-      names_.clear();
+      catalog_names_.clear();
       if (hold_) hold_tables(content);
       const std::string snapshot(context_.main.exec("SELECT pg_export_snapshot()").text(0, 0));
       pg::Transaction transaction(reading_, pg::TransactionMode::kReadOnlySnapshot);
       reading_.exec("SET TRANSACTION SNAPSHOT " + sql::quote_literal(snapshot));
       home_.members()["catalog"] = json::array();
-      write_catalog(reading_, CatalogPart::kAtPoint, writer_, home_, names_);
+      write_catalog(reading_, CatalogPart::kAtPoint, writer_, home_, catalog_names_);
       write_schema(context_, content, home_);
       write_plain_schema(context_, content, home_);
       transaction.commit();
@@ -263,7 +267,7 @@ class BackupMaker {
     }
     Progress progress{"backing up " + table.user_name(), 0, 0};
     const TableRead read = read_rows(
-        reading_, request, writer_, [&](std::string_view name) { names_.emplace(name); },
+        reading_, request, writer_, [&](std::string_view name) { intake_->add(name); },
         [&](std::uint64_t rows) {
           context_.check_stop();
           pin_.renew_if_due();
@@ -312,24 +316,31 @@ class BackupMaker {
         {table.tree_id, version.version, version.published_at, {table.user_name()}});
   }
 
-  void read_media() {
-    if (parent_.backup != nullptr) {
+  void finish_media() {
+    if (anew_) {
+      ask_for_all_media();
+    } else if (parent_.backup != nullptr) {
       // Perhaps they are there again. Where all names are asked for, so are those that are needed.
       for (const std::string& failure : parent_.backup->manifest.damaged) {
-        if (anew_) break;
-        for_each_media_name(failure, [&](std::string_view name) { names_.emplace(name); });
+        for_each_media_name(failure, [&](std::string_view name) { intake_->add(name); });
       }
-      manifest_.media_objects = parent_.backup->manifest.media_objects;
-      manifest_.media_bytes = parent_.backup->manifest.media_bytes;
     }
-    if (anew_) drop_unused_media();
-    manifest_.damaged = add_media(context_.media, names_, writer_, *media_, sink_, [&] {
+    manifest_.damaged = intake_->finish(sink_, [&] {
       context_.check_stop();
       pin_.renew_if_due();
     });
     pin_.renew_if_due();
-    manifest_.media_objects += media_->added_objects();
-    manifest_.media_bytes += media_->added_bytes();
+    if (anew_) {
+      media_->keep_only(intake_->names());
+      std::tie(manifest_.media_objects, manifest_.media_bytes) = media_->totals();
+    } else {
+      if (parent_.backup != nullptr) {
+        manifest_.media_objects = parent_.backup->manifest.media_objects;
+        manifest_.media_bytes = parent_.backup->manifest.media_bytes;
+      }
+      manifest_.media_objects += media_->added_objects();
+      manifest_.media_bytes += media_->added_bytes();
+    }
     json list = json::array();
     for (const auto& [prefix, tree] : media_->write(writer_)) {
       list.push_back({{"prefix", prefix}, {"tree", home_.add_tree(tree)}});
@@ -339,7 +350,7 @@ class BackupMaker {
   }
 
   // What rows that are gone named may be needed no more: all that the store names is asked for.
-  void drop_unused_media() {
+  void ask_for_all_media() {
     for (const auto& [store, columns] : media_columns_) {
       for (const std::string& column : columns) {
         pg::RowStream values(reading_,
@@ -347,15 +358,10 @@ class BackupMaker {
                                          "WHERE {0} IS NOT NULL",
                                          column, store));
         while (values.next()) {
-          for_each_media_name(*values.row()[0],
-                              [&](std::string_view name) { names_.emplace(name); });
+          for_each_media_name(*values.row()[0], [&](std::string_view name) { intake_->add(name); });
         }
       }
     }
-    media_->keep_only(names_);
-    const auto [objects, bytes] = media_->totals();
-    manifest_.media_objects = objects;
-    manifest_.media_bytes = bytes;
   }
 
   void add_config() {
@@ -456,10 +462,11 @@ class BackupMaker {
   engine::HomeContent content_;
   std::map<std::string, std::set<std::string>> media_columns_;
   TreeBuilder home_;
-  std::set<std::string> names_;  // of media objects that what is read names
+  std::set<std::string> catalog_names_;  // of media objects that the catalog names
   Manifest manifest_;
   std::uint64_t rows_read_ = 0;
-  bool anew_ = false;  // some table was read anew, or is gone
+  bool anew_ = false;                  // some table was read anew, or is gone
+  std::optional<MediaIntake> intake_;  // the last: it uses the others
 };
 
 }  // namespace

@@ -1,35 +1,37 @@
 // Files of a home in a backup: media objects, and the code of functions.
 //
-// Model    A file is cut into blobs of kFileBlobBytes. Objects that the backup before has are not
-//          read.
-// Threads  One thread; small files are read by threads of their own.
-// Errors   kIntegrity for a media object whose bytes are not those of its name.
+// Model    A file is cut into blobs of kFileBlobBytes.
+// Threads  Any, each with files of its own.
+// Errors   UnreadableFile, and those of the repository.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
-#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "backup/media_map.h"
-#include "engine/result_sink.h"
-#include "media/store.h"
+#include "backup/tree.h"
+#include "base/error.h"
 
 namespace coppice::recovery {
 
 // Small enough to stay in a processor's cache while it is hashed, encrypted and hashed again.
 inline constexpr std::size_t kFileBlobBytes = 1 << 20;
 
-// Media are read and written in steps of so much, and the threads wait for each other after each.
-inline constexpr std::uint64_t kMediaStepBytes = std::uint64_t{1} << 30;
-inline constexpr std::size_t kMediaStepObjects = 8192;
-
-// Puts the objects of these names into the map, unless it has them. Gives those that could not be
-// read, and why: "ab12….jpg: …".
-std::vector<std::string> add_media(const MediaStore& store, const std::set<std::string>& names,
-                                   repo::BlobWriter& writer, MediaMap& map, ResultSink& sink,
-                                   const std::function<void()>& on_step);
+struct FileBlobs {
+  std::vector<repo::BlobId> blobs;
+  std::uint64_t size_bytes = 0;
+  std::string sha256_hex;
+};
+// Of the file, and not of the repository.
+class UnreadableFile : public Error {
+ public:
+  explicit UnreadableFile(const Error& error)
+      : Error(error.code(), error.message(), error.hint()) {}
+};
+FileBlobs add_file(const std::filesystem::path& file, repo::BlobWriter& writer);
 
 // "code" of the home's tree: what is below `folder`, if there is one.
 void add_code(const std::filesystem::path& folder, repo::BlobWriter& writer, TreeBuilder& home);

@@ -63,8 +63,8 @@ struct RestoreTimes {
   double rows = 0;         // loading rows
   double indexes = 0;      // making indexes, constraints and views
   double first_query = 0;  // from the beginning until queries could be answered
-  double media = 0;
-  double roots = 0;  // proving that all is equal
+  double media = 0;        // what was left of them at the end: they are loaded beside the rest
+  double roots = 0;        // proving that all is equal
   double total = 0;
 };
 struct RestoreReport {

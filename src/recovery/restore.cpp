@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "backup/media_map.h"
 #include "backup/tree.h"
 #include "base/clock.h"
 #include "base/crash_point.h"
@@ -23,12 +22,12 @@
 #include "recovery/catalog_rows.h"
 #include "recovery/choose.h"
 #include "recovery/files.h"
+#include "recovery/home_media.h"
 #include "recovery/home_schema.h"
 #include "recovery/load_tables.h"
 #include "recovery/open_repository.h"
 #include "recovery/restored_files.h"
 #include "recovery/root_differences.h"
-#include "repo/parallel.h"
 #include "workers/process_pool.h"
 
 namespace coppice::recovery {
@@ -116,13 +115,14 @@ class Restorer {
     const Config config = load_config(where);
     engine::make_home(config, sink_);
     const std::unique_ptr<EngineContext> context = engine::open_home(config);
+    HomeMedia media(repository_, home_, context->media, goes_on_);
     if (!is_finished(*context)) load_database(*context);
     report_.times.first_query = seconds();
-    load_media(*context);
-    report_.times.media = seconds() - report_.times.first_query;
-    const double before_roots = seconds();
     compare(*context);
-    report_.times.roots = seconds() - before_roots;
+    report_.times.roots = seconds() - report_.times.first_query;
+    report_.media_objects =
+        media.finish(backup_.manifest.media_objects, sink_, [&] { context->check_stop(); });
+    report_.times.media = seconds() - report_.times.first_query - report_.times.roots;
     if (report_.equal) finish(*context);
     report_.rows = backup_.manifest.rows;
     report_.bytes = backup_.manifest.bytes_total;
@@ -252,73 +252,6 @@ class Restorer {
         throw_errno("give " + file.string() + " to " + owner.name);
       }
     }
-  }
-
-  struct WantedObject {
-    MediaName name;
-    MediaObject object;
-  };
-
-  void load_media(EngineContext& context) {
-    home_.checked([&] {
-      Progress progress{"restoring media", 0, backup_.manifest.media_objects};
-      std::vector<WantedObject> step;
-      std::uint64_t bytes = 0;
-      for (const json& item : home_.member("media")) {
-        for (auto& [text, object] : read_media_tree(repository_, home_.tree(item.at("tree")))) {
-          bytes += object.size_bytes;
-          step.push_back({object_named(text), object});
-        }
-        const bool is_last = &item == &home_.member("media").back();
-        if (bytes < kMediaStepBytes && step.size() < kMediaStepObjects && !is_last) continue;
-        load_objects(context, step);
-        context.check_stop();
-        progress.done = report_.media_objects += step.size();
-        sink_.progress(progress);
-        step.clear();
-        bytes = 0;
-        reach_crash_point("restore.media_part");
-      }
-    });
-    // One call for all of them: to sync each takes longer than to write it.
-    sync_file_system(context.config.home() / "media");
-  }
-
-  static MediaName object_named(const std::string& text) {
-    if (const std::optional<MediaName> name = MediaName::parse("media:" + text)) return *name;
-    throw Error(ErrorCode::kIntegrity,
-                fmt::format("the backup has an object of the name {}", text));
-  }
-
-  // The largest first: none is left alone at the end.
-  void load_objects(EngineContext& context, std::vector<WantedObject>& step) {
-    std::stable_sort(step.begin(), step.end(), [](const auto& one, const auto& other) {
-      return one.object.size_bytes > other.object.size_bytes;
-    });
-    repo::for_each_parallel(
-        step.size(), {}, [](std::size_t) { return kFileBlobBytes; },
-        [&](std::size_t i) {
-          if (is_there(context.media, step[i].name)) return;
-          load_object(context.media, step[i].name, step[i].object);
-        });
-  }
-
-  // What an interrupted restore has left was perhaps never synced: its bytes may be anything.
-  bool is_there(MediaStore& store, const MediaName& name) const {
-    if (!goes_on_ || !store.contains(name)) return false;
-    if (to_hex(sha256_file(store.path_of(name))) == name.sha256_hex) return true;
-    store.remove(name);
-    return false;
-  }
-
-  void load_object(MediaStore& store, const MediaName& name, const MediaObject& object) const {
-    MediaWriter writer(store);
-    read_blobs(repository_, object.blobs, [&](std::string_view bytes) { writer.append(bytes); });
-    const MediaName stored = writer.finish(name.extension);
-    if (stored.sha256_hex == name.sha256_hex) return;
-    store.remove(stored);
-    throw Error(ErrorCode::kIntegrity,
-                fmt::format("the backup has other bytes for {}", name.text()));
   }
 
   void compare(EngineContext& context) {

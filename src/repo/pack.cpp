@@ -92,13 +92,19 @@ std::vector<PackEntry> read_directory(const Keys& keys, std::string_view pack) {
   return read_directory(keys, parse_header(pack, ObjectKind::kPack), pack, pack.size());
 }
 
-std::string read_blob(const Keys& keys, SealedReader& pack, const PackEntry& entry,
-                      std::uint32_t number, std::string_view frame) {
+std::string open_blob(SealedReader& pack, const PackEntry& entry, std::uint32_t number,
+                      std::string_view frame) {
   if (entry.blob_length > kMostBlobBytes) {
     throw Error(ErrorCode::kIntegrity, "it has a blob that is larger than any");
   }
   std::string bytes = pack.open(number, frame);
   if ((entry.flags & kBlobCompressed) != 0) bytes = decompressed(bytes, entry.blob_length);
+  return bytes;
+}
+
+std::string read_blob(const Keys& keys, SealedReader& pack, const PackEntry& entry,
+                      std::uint32_t number, std::string_view frame) {
+  std::string bytes = open_blob(pack, entry, number, frame);
   if (keys.blob_id(bytes) != entry.id) {
     throw Error(ErrorCode::kIntegrity, "its blob " + entry.id.hex() + " has other bytes");
   }

@@ -71,7 +71,10 @@ inline constexpr std::size_t kPackEndBytes = 8;
 std::uint64_t directory_bytes(const Keys& keys, std::string_view last, std::uint64_t pack_bytes);
 std::vector<PackEntry> read_directory(const Keys& keys, const SealedHeader& header,
                                       std::string_view end, std::uint64_t pack_bytes);
-// The blob of a frame: checks that it is the one that is wanted. `number`: its place in the pack.
+// The blob of a frame, as it was sealed. `number`: its place in the pack.
+std::string open_blob(SealedReader& pack, const PackEntry& entry, std::uint32_t number,
+                      std::string_view frame);
+// Checks that it is the one that is wanted, too.
 std::string read_blob(const Keys& keys, SealedReader& pack, const PackEntry& entry,
                       std::uint32_t number, std::string_view frame);
 
