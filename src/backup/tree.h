@@ -50,6 +50,8 @@ class Tree {
   std::vector<repo::BlobId> all_blobs() const { return blobs_; }
   std::vector<repo::BlobId> trees(const nlohmann::json& span) const;
   repo::BlobId tree(const nlohmann::json& position) const;
+  // For a tree that has another form than trees have.
+  Error damaged() const;
   // What a call throws about JSON becomes an Error that names this tree.
   template <typename Call>
   auto checked(const Call& call) const {
@@ -65,7 +67,6 @@ class Tree {
 
  private:
   void check(const std::function<void()>& call) const;
-  Error damaged() const;
   std::vector<repo::BlobId> part(const std::vector<repo::BlobId>& all,
                                  const nlohmann::json& span) const;
 

@@ -53,7 +53,14 @@ void add_packaged(std::set<fs::path>& folders, const fs::path& parent, std::stri
   }
 }
 
-std::set<fs::path> candidate_folders() {
+std::string install_hint(int major) {
+  return "install it: apt-get install postgresql-" + std::to_string(major) +
+         "; or set the folder of its programs as database.server_binaries";
+}
+
+}  // namespace
+
+std::set<fs::path> program_folders() {
   std::set<fs::path> folders{"/usr/local/pgsql/bin", "/usr/bin", "/usr/local/bin"};
   add_packaged(folders, "/usr/lib/postgresql", "");  // Debian, Ubuntu
   add_packaged(folders, "/usr", "pgsql-");           // packages of the PostgreSQL project for RPM
@@ -64,18 +71,10 @@ std::set<fs::path> candidate_folders() {
   return folders;
 }
 
-std::string install_hint(int major) {
-  return "install it: apt-get install postgresql-" + std::to_string(major) +
-         "; or set the folder of its programs as database.server_binaries";
-}
-
-}  // namespace
-
 std::vector<ServerBinaries> find_server_binaries(const std::optional<fs::path>& configured) {
   std::vector<ServerBinaries> found;
   std::set<fs::path> seen;
-  for (const fs::path& folder :
-       configured ? std::set<fs::path>{*configured} : candidate_folders()) {
+  for (const fs::path& folder : configured ? std::set<fs::path>{*configured} : program_folders()) {
     std::error_code ignored;
     const fs::path real = fs::canonical(folder / "postgres", ignored);
     if (real.empty() || !seen.insert(real).second) continue;

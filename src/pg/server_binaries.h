@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ struct ServerBinaries {
 // All that are found, newest first, whatever their age.
 std::vector<ServerBinaries> find_server_binaries(
     const std::optional<std::filesystem::path>& configured);
+
+// Where programs of PostgreSQL may be: by the common packages, pg_config and PATH.
+std::set<std::filesystem::path> program_folders();
 
 // The newest of them, or those of `data_major` when data of that version exists already.
 ServerBinaries choose_server_binaries(const std::optional<std::filesystem::path>& configured,
