@@ -41,11 +41,6 @@ repo::AccessInfo access_named(const std::vector<repo::AccessInfo>& accesses,
   throw Error(ErrorCode::kNotFound, fmt::format("there is no key {}", id), "see: coppice key list");
 }
 
-void begin_epoch(const OpenRepository& open) {
-  repo::Keys keys = open.repository->keys();
-  repo::start_epoch(*open.store, keys, SystemClock());
-}
-
 }  // namespace
 
 void list_keys(const RepositoryAddress& address, ResultSink& sink) {
@@ -71,14 +66,15 @@ std::string add_key(const RepositoryAddress& address, const NewKey& key, ResultS
 
 void remove_key(const RepositoryAddress& address, const std::string& id, ResultSink& sink) {
   const OpenRepository open = open_encrypted(address, sink);
-  const repo::Keys& keys = open.repository->keys();
+  repo::Keys keys = open.repository->keys();
   const std::string access = access_named(repo::list_accesses(*open.store, keys), id).id;
-  repo::remove_access(*open.store, keys, access);
-  begin_epoch(open);
+  repo::remove_access(*open.store, keys, access, SystemClock());
 }
 
 void rotate_keys(const RepositoryAddress& address, ResultSink& sink) {
-  begin_epoch(open_encrypted(address, sink));
+  const OpenRepository open = open_encrypted(address, sink);
+  repo::Keys keys = open.repository->keys();
+  repo::start_epoch(*open.store, keys, SystemClock());
 }
 
 }  // namespace coppice::recovery

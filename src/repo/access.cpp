@@ -9,6 +9,7 @@
 #include <set>
 
 #include "base/base64.h"
+#include "base/crash_point.h"
 #include "base/error.h"
 #include "base/hex.h"
 #include "repo/access_document.h"
@@ -258,6 +259,7 @@ std::string add_access(ObjectStore& store, const Keys& keys, const Secret& secre
   }
   access.document["sealed"] = sealed;
   put_document(store, key_name(access.id), access.document, keys);
+  reach_crash_point("key.access_stored");
   if (list_repository(store).epochs == epochs) return access.id;
   // Somebody has begun an epoch that does not know of it.
   store.remove(key_name(access.id));
@@ -275,7 +277,7 @@ std::vector<AccessInfo> list_accesses(ObjectStore& store, const Keys& keys) {
   return accesses;
 }
 
-void remove_access(ObjectStore& store, const Keys& keys, const std::string& id) {
+void remove_access(ObjectStore& store, Keys& keys, const std::string& id, const Clock& clock) {
   const std::vector<AccessInfo> accesses = list_accesses(store, keys);
   const bool known = std::any_of(accesses.begin(), accesses.end(),
                                  [&](const AccessInfo& access) { return access.id == id; });
@@ -284,11 +286,15 @@ void remove_access(ObjectStore& store, const Keys& keys, const std::string& id) 
     throw Error(ErrorCode::kRefused, "the last access cannot be removed",
                 "nobody could read the repository any more; add another one first");
   }
+  start_epoch(store, keys, clock, id);
+  reach_crash_point("key.before_removal");
   store.remove(key_name(id));
 }
 
-void start_epoch(ObjectStore& store, Keys& keys, const Clock& clock) {
-  const Listing listing = list_repository(store);
+void start_epoch(ObjectStore& store, Keys& keys, const Clock& clock, const std::string& without) {
+  Listing listing = list_repository(store);
+  const std::vector<std::string> accesses = listing.keys;
+  std::erase(listing.keys, key_name(without));
   const std::string id = hex_id();
   const Key key = Key::random();
   std::uint64_t newest = 0;
@@ -296,12 +302,30 @@ void start_epoch(ObjectStore& store, Keys& keys, const Clock& clock) {
     newest = std::max(newest, number);
   }
   put_epoch(store, keys, id, newest + 1, sealed_for_all(store, listing, keys, key), clock);
+  reach_crash_point("key.epoch_stored");
   keys.add_epoch(raw_id(id), newest + 1, key);
   // One that was added meanwhile does not know this epoch.
   const std::vector<std::string> now = list_repository(store).keys;
-  if (!std::includes(listing.keys.begin(), listing.keys.end(), now.begin(), now.end())) {
-    start_epoch(store, keys, clock);
+  if (!std::includes(accesses.begin(), accesses.end(), now.begin(), now.end())) {
+    start_epoch(store, keys, clock, without);
   }
+}
+
+std::vector<std::string> own_documents(ObjectStore& store, const Keys& keys) {
+  std::vector<std::string> own;
+  if (!keys.encrypted()) return own;
+  const Listing listing = list_repository(store);
+  for (const std::vector<std::string>* const names : {&listing.keys, &listing.epochs}) {
+    for (const std::string& name : *names) {
+      try {
+        AccessDocument::read(store, name).check_mac(keys);
+        own.push_back(name);
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::kIntegrity && error.code() != ErrorCode::kNotFound) throw;
+      }
+    }
+  }
+  return own;
 }
 
 std::map<std::string, std::string> key_documents(ObjectStore& store, const Keys& keys) {

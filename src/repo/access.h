@@ -48,14 +48,17 @@ Keys open_access(const Listing& listing,
 std::string add_access(ObjectStore& store, const Keys& keys, const Secret& secret,
                        const std::string& label, const Clock& clock);
 std::vector<AccessInfo> list_accesses(ObjectStore& store, const Keys& keys);
-// kNotFound; kRefused for the last one. It goes on reading what is written in the epochs that it
-// knows: start_epoch() ends them.
-void remove_access(ObjectStore& store, const Keys& keys, const std::string& id);
+// kNotFound; kRefused for the last one. First an epoch begins that it does not get: who is killed
+// in between can do it again. It goes on reading what is written in the epochs that it knows.
+void remove_access(ObjectStore& store, Keys& keys, const std::string& id, const Clock& clock);
 
-// A new epoch, sealed for the accesses that there are: who was removed cannot read what is written
-// from now on by who has listed it. `keys` get it too.
-void start_epoch(ObjectStore& store, Keys& keys, const Clock& clock);
+// A new epoch, sealed for the accesses that there are, but for `without`: who has not got it cannot
+// read what is written from now on by who has listed it. `keys` get it too.
+void start_epoch(ObjectStore& store, Keys& keys, const Clock& clock,
+                 const std::string& without = "");
 
+// The names of those documents of accesses and epochs that somebody wrote who holds `keys`.
+std::vector<std::string> own_documents(ObjectStore& store, const Keys& keys);
 // The documents of all accesses and epochs, by name, for a copy of the repository: who opens one
 // opens the other. None without encryption.
 std::map<std::string, std::string> key_documents(ObjectStore& store, const Keys& keys);

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/base64.h"
+#include "objects/testing/fault_stores.h"
 #include "repo/repo_fixture.h"
 
 namespace coppice::repo {
@@ -45,17 +46,19 @@ TEST(Access, APassphraseOpensWhatItMade) {
 TEST(Access, MoreAreAddedAndRemovedWithoutTouchingAnything) {
   FakeClock clock;
   MemoryStore store(clock);
-  const Keys made = create_access(store, kKeyFile, "first", clock);
+  Keys made = create_access(store, kKeyFile, "first", clock);
   const std::string second = add_access(store, made, kPassphrase, "second", clock);
-  const Keys opened = open_access(store, kPassphrase);
+  Keys opened = open_access(store, kPassphrase);
   EXPECT_EQ(opened.blob_id("x"), made.blob_id("x"));
   EXPECT_EQ(list_accesses(store, opened).size(), 2u);
 
-  remove_access(store, opened, second);
+  remove_access(store, opened, second, clock);
   EXPECT_EQ(thrown_by([&] { open_access(store, kPassphrase); }).code(), ErrorCode::kRefused);
-  EXPECT_EQ(thrown_by([&] { remove_access(store, made, second); }).code(), ErrorCode::kNotFound);
+  EXPECT_EQ(thrown_by([&] { remove_access(store, made, second, clock); }).code(),
+            ErrorCode::kNotFound);
   const std::string first = list_accesses(store, made).at(0).id;
-  EXPECT_EQ(thrown_by([&] { remove_access(store, made, first); }).code(), ErrorCode::kRefused);
+  EXPECT_EQ(thrown_by([&] { remove_access(store, made, first, clock); }).code(),
+            ErrorCode::kRefused);
   EXPECT_EQ(open_access(store, kKeyFile).blob_id("x"), made.blob_id("x"));
 }
 
@@ -65,8 +68,7 @@ TEST(Access, WhoWasRemovedReadsNothingOfALaterEpoch) {
   Keys keys = create_access(store, kKeyFile, "first", clock);
   const std::string removed = add_access(store, keys, kPassphrase, "second", clock);
   Keys theirs = open_access(store, kPassphrase);
-  remove_access(store, keys, removed);
-  start_epoch(store, keys, clock);
+  remove_access(store, keys, removed, clock);
   EXPECT_EQ(thrown_by([&] { theirs.epoch(keys.newest_epoch()); }).code(), ErrorCode::kIntegrity);
   const Keys again = open_access(store, kKeyFile);
   EXPECT_EQ(again.newest_epoch(), keys.newest_epoch());
@@ -78,6 +80,34 @@ TEST(Access, WhoWasRemovedReadsNothingOfALaterEpoch) {
   const Keys third = open_access(store, {Secret::Kind::kPassphrase, "third"});
   EXPECT_EQ(third.newest_epoch(), keys.newest_epoch());
   EXPECT_EQ(third.epoch(theirs.newest_epoch()).view(), theirs.epoch(theirs.newest_epoch()).view());
+}
+
+// Whatever call fails, the others open it, and doing it again ends it: then a later epoch is closed
+// to who was removed.
+TEST(Access, ARemovalThatFailedIsDoneAgain) {
+  std::uint64_t n = 1;
+  for (bool reached = true; reached; ++n) {
+    SCOPED_TRACE("call " + std::to_string(n));
+    FakeClock clock;
+    MemoryStore store(clock);
+    Keys keys = create_access(store, kKeyFile, "first", clock);
+    const Secret second{Secret::Kind::kKeyFile, std::string(40, 's')};
+    const std::string removed = add_access(store, keys, second, "second", clock);
+    const Keys theirs = open_access(store, second);
+    FailingStore failing(store, n);
+    try {
+      remove_access(failing, keys, removed, clock);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUnavailable) << error.message();
+      Keys again = open_access(store, kKeyFile);
+      remove_access(store, again, removed, clock);
+    }
+    reached = failing.reached();
+    EXPECT_EQ(thrown_by([&] { open_access(store, second); }).code(), ErrorCode::kRefused);
+    const Keys now = open_access(store, kKeyFile);
+    EXPECT_EQ(thrown_by([&] { theirs.epoch(now.newest_epoch()); }).code(), ErrorCode::kIntegrity);
+  }
+  EXPECT_GT(n, 6u);
 }
 
 TEST(Access, SecretsThatAreTooWeakAreRefused) {

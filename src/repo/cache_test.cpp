@@ -240,10 +240,10 @@ TEST_F(ClientTest, AForgedCacheIsNotBelieved) {
 }
 
 TEST_F(ClientTest, AnAccessThatWasRemovedDoesNotOpenWithACopyOfItsDocument) {
-  const Keys& keys = test.repository.keys();
+  Keys keys = test.repository.keys();
   const std::string removed = add_access(test.store, keys, kPassphrase, "second", test.clock);
   Repository::open(counting, kPassphrase, &cache);
-  remove_access(test.store, keys, removed);
+  remove_access(test.store, keys, removed, test.clock);
   EXPECT_EQ(thrown_by([&] { Repository::open(counting, kPassphrase, &cache); }).code(),
             ErrorCode::kRefused);
   EXPECT_EQ(open().id(), test.repository.id());

@@ -1,5 +1,6 @@
 // What goes wrong with a repository: damage, failing calls, lies of the store.
 #include <algorithm>
+#include <functional>
 #include <map>
 
 #include "objects/testing/fault_stores.h"
@@ -57,6 +58,53 @@ TEST(Faults, WhateverCallFailsNoBackupIsLostAndTheNextOneWorks) {
     }
   }
   EXPECT_GT(n, 8u);
+}
+
+TEST(Faults, WhoseMakingFailedIsMadeAgain) {
+  std::uint64_t n = 1;
+  for (bool reached = true; reached; ++n) {
+    FakeClock clock;
+    MemoryStore store(clock);
+    FailingStore failing(store, n, true);
+    try {
+      Repository::create(failing, kKeyFile, clock);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUnavailable) << error.message();
+    }
+    reached = failing.reached();
+    if (!store.stat("coppice-repository")) Repository::create(store, kKeyFile, clock);
+    back_up(store, 0, 10);
+    expect_whole(store, 1);
+  }
+  EXPECT_GT(n, 4u);
+}
+
+// A store in front of which, before the n-th put, somebody else makes a repository.
+class OthersAreFaster final : public StoreInFront {
+ public:
+  OthersAreFaster(ObjectStore& store, std::uint64_t n, std::function<void()> call)
+      : StoreInFront(store), n_(n), call_(std::move(call)) {}
+
+ private:
+  void before(std::uint64_t, std::string_view what, const std::string&) override {
+    if (what == "put" && ++puts_ == n_) call_();
+  }
+  const std::uint64_t n_;
+  std::uint64_t puts_ = 0;
+  const std::function<void()> call_;
+};
+
+TEST(Faults, OfTwoWhoMakeItAtOnceOneDoes) {
+  for (std::uint64_t n = 1; n <= 3; ++n) {
+    SCOPED_TRACE("put " + std::to_string(n));
+    FakeClock clock;
+    MemoryStore store(clock);
+    OthersAreFaster second(store, n, [&] { Repository::create(store, kKeyFile, clock); });
+    EXPECT_EQ(thrown_by([&] { Repository::create(second, kKeyFile, clock); }).code(),
+              ErrorCode::kConflict);
+    back_up(store, 0, 10);
+    expect_whole(store, 1);
+  }
 }
 
 TEST(Faults, AnAnswerThatWasLostCostsNothing) {

@@ -39,6 +39,7 @@ struct Running {
   std::int64_t until_us = kEver;  // it would have noticed that more time had passed, or is not made
                                   // for it
   std::int64_t may_conflict_us = kEver;  // a backup that takes longer may be refused
+  int most_calls = 60;                   // at a time
   std::optional<ObjectId> reads;
   std::unique_ptr<Client> client;  // last: it ends before the others go
 };
@@ -78,9 +79,9 @@ class History {
     const int what = pick(100);
     if (running_.empty() || (what < 30 && running_.size() < 4)) {
       begin();
-    } else if (what < 38) {
+    } else if (what < 42) {
       let_time_pass();
-    } else if (what < 40) {
+    } else if (what < 44) {
       kill(pick(static_cast<int>(running_.size())));
     } else {
       take_turn(pick(static_cast<int>(running_.size())));
@@ -106,6 +107,7 @@ class History {
     it.what = what;
     it.number = ++numbers_;
     it.began_us = clock_.now;
+    if (chance(40)) it.most_calls = 5;
     it.client = std::make_unique<Client>(
         store_, draw_faults(may_lie),
         [&it, work = std::move(work)](ObjectStore& store, Client&) { work(store, it); });
@@ -151,6 +153,7 @@ class History {
               });
     it.until_us = it.began_us + kMinute - 1;
     it.may_conflict_us = it.began_us + kDay;
+    if (backup.pace == Pace::kDays) it.most_calls = 5;
   }
 
   // What is suspended in its last moment for longer than a collection waits is not in this model.
@@ -216,7 +219,7 @@ class History {
 
   void take_turn(int which) {
     Running& it = *running_[static_cast<std::size_t>(which)];
-    it.client->take_turn(static_cast<unsigned>(chance(50) ? 1 + pick(5) : 10 + pick(60)));
+    it.client->take_turn(static_cast<unsigned>(1 + pick(it.most_calls)));
     if (it.client->ended()) return ended(which);
     log_.push_back(fmt::format("{} stands before: {}", it.number, it.client->last_call()));
   }
@@ -261,10 +264,21 @@ class History {
     });
   }
 
-  // Time stands still for those who would notice.
+  void let_end(const std::function<bool(const Running&)>& who) {
+    for (int i = static_cast<int>(running_.size()) - 1; i >= 0 && wrong_.empty(); --i) {
+      while (i < static_cast<int>(running_.size()) && who(*running_[static_cast<std::size_t>(i)])) {
+        const std::size_t before = running_.size();
+        take_turn(i);
+        if (running_.size() < before) break;
+      }
+    }
+  }
+
+  // Time stands still for those who would notice; often they end first.
   void let_time_pass() {
     const std::int64_t wanted =
         std::array{kMinute / 2, 30 * kMinute, 5 * kHour, 15 * kHour, kDay, 40 * kHour}[pick(6)];
+    if (chance(70)) let_end([&](const Running& it) { return it.until_us < clock_.now + wanted; });
     std::int64_t until = clock_.now + wanted;
     for (const auto& it : running_) until = std::min(until, it->until_us);
     if (until <= clock_.now) return;

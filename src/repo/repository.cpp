@@ -107,13 +107,16 @@ std::string open_object(const Keys& keys, const std::string& name, ObjectKind ki
   }
 }
 
-// Last: what a crash leaves before it is no repository.
-void put_description(ObjectStore& store, const std::string& id, bool encrypted) {
+// Last: what a crash leaves before it is no repository. False when somebody else was first.
+bool put_description(ObjectStore& store, const std::string& id, bool encrypted) {
   const json content = {
       {"format", kFormat}, {"id", id}, {"encryption", encrypted ? kEncryption : "none"}};
-  if (store.put(kFormatObject, content.dump(2) + "\n")) return;
-  throw Error(ErrorCode::kConflict,
-              fmt::format("somebody else has just made a repository in {}", store.place()));
+  return store.put(kFormatObject, content.dump(2) + "\n");
+}
+
+Error was_just_made(const ObjectStore& store) {
+  return {ErrorCode::kConflict,
+          fmt::format("somebody else has just made a repository in {}", store.place())};
 }
 
 void refuse_repository(ObjectStore& store) {
@@ -125,6 +128,18 @@ void refuse_repository(ObjectStore& store) {
 Error not_empty(const ObjectStore& store) {
   return {ErrorCode::kRefused, fmt::format("{} is not empty", store.place()),
           "give a folder that is empty or not there"};
+}
+
+// Where there is no repository: documents of who died while he made one. Throws when there is
+// anything else.
+std::vector<std::string> left_by_the_dead(ObjectStore& store) {
+  std::vector<std::string> left;
+  store.list("", [&](const ObjectInfo& info) {
+    const std::string_view folder = std::string_view(info.name).substr(0, info.name.rfind('/'));
+    if (folder != kKeyFolder && folder != kEpochFolder) throw not_empty(store);
+    left.push_back(info.name);
+  });
+  return left;
 }
 
 // Which accesses and epochs there are, the listing says; what is in them, the cache. When a
@@ -165,12 +180,15 @@ std::string get_checked(ObjectStore& store, const std::string& name) {
 
 Repository Repository::create(ObjectStore& store, const Opener& opener, const Clock& clock) {
   refuse_repository(store);
-  bool empty = true;
-  store.list("", [&](const ObjectInfo&) { empty = false; });
-  if (!empty) throw not_empty(store);
+  const std::vector<std::string> left = left_by_the_dead(store);
   const std::string id = to_hex(random_bytes(16));
   Keys keys = opener ? create_access(store, *opener, "first", clock) : Keys();
-  put_description(store, id, opener.has_value());
+  if (!put_description(store, id, opener.has_value())) {
+    // Documents of several repositories in one place would open none of them.
+    for (const std::string& name : own_documents(store, keys)) store.remove(name);
+    throw was_just_made(store);
+  }
+  for (const std::string& name : left) store.remove(name);
   return {store, id, std::move(keys)};
 }
 
@@ -186,7 +204,7 @@ Repository Repository::create_copy(ObjectStore& store, const Repository& of) {
   for (const auto& [name, text] : documents) store.put(name, text);
   const std::string id = to_hex(random_bytes(16));
   reach_crash_point("copy.keys_stored");
-  put_description(store, id, of.encrypted());
+  if (!put_description(store, id, of.encrypted())) throw was_just_made(store);
   return {store, id, of.keys_};
 }
 

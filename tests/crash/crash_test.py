@@ -282,10 +282,12 @@ SCENARIOS = {
     "revert.": [Revert],
     "media.": [StagedInsert],
     "results.": [],  # tests/integration/results_test.py kills there, and counts calls
-    "backup.": [],  # tests/integration/restore_test.py
+    "backup.": [],  # tests/integration/restore_test.py, files_backup_test.py
     "copy.": [],  # tests/integration/copies_test.py
     "repair.": [],
+    "key.": [],  # tests/integration/keys_test.py
     "restore.": [],
+    "rescue.": [],  # tests/integration/rescue_test.py
     "restore_table.": [],  # tests/integration/restore_parts_test.py
     "export.": [],  # tests/integration/export_test.py
     "schedule.": [],  # tests/integration/schedule_test.py

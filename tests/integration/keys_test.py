@@ -28,10 +28,10 @@ class Keys(coppice.TestCase):
         self.assertEqual(result.returncode, 0, result.stderr)
         return [json.loads(line) for line in result.stdout.splitlines()]
 
-    def with_key_file(self, *arguments):
+    def with_key_file(self, *arguments, **options):
         """The command, opened by the key file alone."""
         return self.home.attempt(*arguments, "--repo", self.repository.folder,
-                                 "--key-file", self.key_file)  # fmt: skip
+                                 "--key-file", self.key_file, **options)  # fmt: skip
 
     def add_key_file(self):
         report, _ = self.repository.report(self.home, "key", "add", "--new-key-file", self.key_file,
@@ -100,6 +100,37 @@ class Keys(coppice.TestCase):
         again = self.repository.restore(self, self.home)
         self.assertEqual(again.values("SELECT title FROM film ORDER BY id"), [["canary"], ["later"]])
         self.assertTrue(self.repository.report(self.home, "backup", "verify", "--data")[0]["intact"])
+
+    def test_what_is_killed_is_done_again(self):
+        """Every key opens everything until it is removed, and the verb done again ends."""
+        keep = self.add_key_file()
+        (old,) = [key["id"] for key in self.keys() if key["kind"] == "passphrase"]
+        other = self.key_file.with_name("other.key")
+        other.write_bytes(os.urandom(64))
+        other.chmod(0o600)
+        for point, words in (("key.access_stored", ("add", "--new-key-file", other)),
+                             ("key.epoch_stored", ("rotate",)),
+                             ("key.epoch_stored", ("remove", old, "--yes")),
+                             ("key.before_removal", ("remove", old, "--yes"))):  # fmt: skip
+            with self.subTest(point=point, words=words):
+                crash = {"COPPICE_CRASH_AT": point}
+                killed = self.with_key_file("key", *words, environment=crash)
+                self.assertEqual(killed.returncode, -9, killed.stderr)
+                for key in (self.key_file, *([other] if point == "key.access_stored" else [])):
+                    shown = self.home.attempt("backup", "show", self.first, "--repo",
+                                              self.repository.folder, "--key-file", key)  # fmt: skip
+                    self.assertEqual(shown.returncode, 0, shown.stderr)
+                # Who is to be removed still reads what was there.
+                self.assertEqual(self.repository.call(self.home, "backup", "show", self.first).returncode, 0)
+        done = self.with_key_file("key", "remove", old, "--yes")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("opens no access", self.repository.fail(self.home, "backup", "list", code=5))
+        listed = self.with_key_file("key", "list", "--json")
+        self.assertIn(keep, listed.stdout)
+        self.assertNotIn(old, listed.stdout)
+        self.assertEqual(self.with_key_file("backup", "create").returncode, 0)
+        verified = self.with_key_file("backup", "verify", "--data", "--rows")
+        self.assertEqual(verified.returncode, 0, verified.stderr)
 
     def test_refusals(self):
         (only,) = [key["id"] for key in self.keys()]
