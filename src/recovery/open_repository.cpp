@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "objects/folder_store.h"
+#include "objects/test_faults.h"
 
 namespace coppice::recovery {
 namespace {
@@ -64,7 +65,7 @@ void refuse_plain(const RepositoryAddress& address) {
 
 std::unique_ptr<PacedStore> paced(const RepositoryAddress& address,
                                   std::unique_ptr<ObjectStore> store) {
-  return std::make_unique<PacedStore>(std::move(store), address.bytes_per_second);
+  return std::make_unique<PacedStore>(with_test_faults(std::move(store)), address.bytes_per_second);
 }
 
 OpenRepository opened(std::unique_ptr<PacedStore> store, repo::Repository repository,
@@ -94,6 +95,29 @@ std::optional<repo::Repository> open_if_made(ObjectStore& store, const repo::Ope
   }
 }
 
+// Of two who make it at once one does, and the other takes away what he had begun.
+repo::Repository open_or_make(ObjectStore& store, const repo::Opener& opener,
+                              repo::ObjectCache* cache, bool& made) {
+  const SystemClock clock;
+  bool begun = false;
+  for (int left = 20;; --left) {
+    try {
+      if (auto there = open_if_made(store, opener, cache)) return *std::move(there);
+      begun = true;
+      repo::Repository::create(store, opener, clock);
+      made = true;
+      // So that the next backup has in its cache what this one writes.
+      return repo::Repository::open(store, opener, cache);
+    } catch (const Error& error) {
+      const bool passes = error.code() == ErrorCode::kConflict ||
+                          error.code() == ErrorCode::kAlreadyExists ||
+                          error.code() == ErrorCode::kIntegrity;
+      if (!begun || !passes || left == 0) throw;
+      clock.sleep(std::chrono::milliseconds(100));
+    }
+  }
+}
+
 }  // namespace
 
 OpenRepository open_repository(const RepositoryAddress& address, ResultSink& sink) {
@@ -112,16 +136,14 @@ OpenRepository open_or_make_repository(const RepositoryAddress& address,
   if (!there || fs::is_empty(folder, error)) refuse_plain(address);
   auto store = paced(address, std::make_unique<FolderStore>(folder, FolderStore::Missing::kCreate));
   auto cache = std::make_unique<repo::ObjectCache>(cache_folder);
-  std::optional<repo::Repository> repository = open_if_made(*store, opener, cache.get());
-  if (!repository) {
-    repo::Repository::create(*store, opener, SystemClock());
-    // So that the next backup has in its cache what this one writes.
-    repository.emplace(repo::Repository::open(*store, opener, cache.get()));
+  bool made = false;
+  repo::Repository repository = open_or_make(*store, opener, cache.get(), made);
+  if (made) {
     sink.notice(fmt::format(
         "made a new repository in {}{}", store->place(),
         opener ? "; without its key nobody can read it, not even you" : ": it is not encrypted"));
   }
-  return opened(std::move(store), std::move(*repository), sink, std::move(cache));
+  return opened(std::move(store), std::move(repository), sink, std::move(cache));
 }
 
 // A clock may have been wrong, but no backup was made after a later one of the same home.
