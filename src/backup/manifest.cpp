@@ -18,29 +18,33 @@ std::string manifest_text(const Manifest& manifest) {
                       {"published_at", point.published_at},
                       {"tables", point.tables}});
   }
-  const json content = {{"format", kBackupFormat},
-                        {"kind", manifest.kind},
-                        {"created_at", manifest.created_at},
-                        {"moment", manifest.moment},
-                        {"program", manifest.program},
-                        {"catalog_format", manifest.catalog_format},
-                        {"server_version", manifest.server_version},
-                        {"home", manifest.home},
-                        {"home_id", manifest.home_id},
-                        {"sequence", manifest.sequence},
-                        {"host", manifest.host},
-                        {"tags", manifest.tags},
-                        {"root", manifest.root},
-                        {"history_root", manifest.history_root},
-                        {"trees", {manifest.tree.hex()}},
-                        {"points", points},
-                        {"damaged", manifest.damaged},
-                        {"rows", manifest.rows},
-                        {"media_objects", manifest.media_objects},
-                        {"media_bytes", manifest.media_bytes},
-                        {"bytes_total", manifest.bytes_total},
-                        {"bytes_written", manifest.bytes_written},
-                        {"seconds", manifest.seconds}};
+  json content = {{"format", kBackupFormat},
+                  {"kind", manifest.kind},
+                  {"created_at", manifest.created_at},
+                  {"moment", manifest.moment},
+                  {"program", manifest.program},
+                  {"catalog_format", manifest.catalog_format},
+                  {"server_version", manifest.server_version},
+                  {"home", manifest.home},
+                  {"home_id", manifest.home_id},
+                  {"sequence", manifest.sequence},
+                  {"host", manifest.host},
+                  {"tags", manifest.tags},
+                  {"root", manifest.root},
+                  {"history_root", manifest.history_root},
+                  {"trees", {manifest.tree.hex()}},
+                  {"points", points},
+                  {"damaged", manifest.damaged},
+                  {"rows", manifest.rows},
+                  {"media_objects", manifest.media_objects},
+                  {"media_bytes", manifest.media_bytes},
+                  {"bytes_total", manifest.bytes_total},
+                  {"bytes_written", manifest.bytes_written},
+                  {"seconds", manifest.seconds}};
+  if (manifest.measures) {
+    content["measures"] = to_json(*manifest.measures);
+    content["suspect"] = manifest.suspect;
+  }
   return content.dump();
 }
 
@@ -75,6 +79,10 @@ Manifest parse_manifest(std::string_view text, const std::string& name) {
     manifest.bytes_total = content.at("bytes_total").get<std::uint64_t>();
     manifest.bytes_written = content.at("bytes_written").get<std::uint64_t>();
     manifest.seconds = content.at("seconds").get<double>();
+    if (content.contains("measures")) {
+      manifest.measures = measures_from(content.at("measures"));
+      manifest.suspect = content.value("suspect", std::vector<std::string>());
+    }
     for (const json& item : content.at("points")) {
       manifest.points.push_back({item.at("tree").get<std::int64_t>(),
                                  item.at("version").get<std::int64_t>(),

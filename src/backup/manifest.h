@@ -7,16 +7,19 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "backup/measures.h"
 #include "repo/ids.h"
 
 namespace coppice {
 
 inline constexpr int kBackupFormat = 1;
 inline constexpr std::string_view kHomeBackup = "coppice home";
+inline constexpr std::string_view kOtherDataBackup = "other data";
 
 // The version of a tree, and the tables of the tree.
 struct BackupPoint {
@@ -39,6 +42,8 @@ struct Manifest {
   repo::BlobId tree;
   std::vector<BackupPoint> points;
   std::vector<std::string> damaged;  // objects that could not be read
+  std::optional<Measures> measures;
+  std::vector<std::string> suspect;  // why it is
   std::uint64_t rows = 0;
   std::uint64_t media_objects = 0, media_bytes = 0;
   std::uint64_t bytes_total = 0, bytes_written = 0;

@@ -516,7 +516,11 @@ CREATE TABLE coppice.backups (
   root          text NOT NULL,
   seconds       float8 NOT NULL,
   bytes_written bigint NOT NULL,
-  damaged       bigint NOT NULL       -- media objects that could not be read
+  damaged       bigint NOT NULL,      -- media objects that could not be read
+  suspect       text NOT NULL,        -- why it is; empty: it is not
+  confirmed_at  timestamptz,          -- somebody has looked at one that is suspect
+  confirmed_by  text,
+  note          text
 );
 CREATE INDEX ON coppice.backups (ended_at);
 

@@ -64,6 +64,13 @@ std::pair<std::string, std::string> split_path(const std::string& text) {
 }  // namespace
 
 int run_backup_create(Session& session) {
+  for (const char* const option : {"--pg-dump", "--files", "--exclude"}) {
+    if (session.arguments().has(option)) return run_backup_create_other(session);
+  }
+  if (!session.arguments().all("PATH").empty()) {
+    throw Error(ErrorCode::kUsage, "a home is backed up as a whole, and a path was named",
+                "to back up folders, write: coppice backup create --files FOLDER");
+  }
   BackupRequest request;
   request.repository = named_repository(session);
   request.tags = session.arguments().all("--tag");
@@ -74,6 +81,12 @@ int run_backup_create(Session& session) {
                           short_backup_id(report.id), report.root, report.bytes_written,
                           report.bytes_total, report.seconds),
               report_json(report));
+  if (!report.suspect.empty()) {
+    session.console().warning(
+        fmt::format("the backup is suspect: {}; nothing is forgotten or pruned until it is "
+                    "confirmed: coppice backup confirm {}",
+                    join(report.suspect, "; "), short_backup_id(report.id)));
+  }
   if (report.damaged.empty()) return 0;
   throw Error(ErrorCode::kPartlyDone,
               fmt::format("the backup lacks {} media objects that could not be read: {}",

@@ -72,6 +72,42 @@ TEST_F(BackupVerbs, ARestoreThatDiffersSaysWhere) {
   EXPECT_EQ(run({"restore", "--repo", "/r", "--at", "2026-01-01", "--backup", "aaaa"}).code, 2);
 }
 
+TEST_F(BackupVerbs, OtherDataIsNamedByItsOptions) {
+  const std::string place = "/r (passphrase from the environment)";
+  EXPECT_EQ(run({"backup", "create", "--repo", "/r", "--pg-dump", "postgresql:///shop", "--files",
+                 "/a", "--files", "/b", "/c", "--exclude", "*.tmp", "--tag", "t"})
+                .code,
+            0);
+  EXPECT_EQ(state.calls.back(),
+            "backup_create_other " + place + " postgresql:///shop [/a,/b,/c] [*.tmp] [t]");
+  state.other_restore_report.equal = true;
+  EXPECT_EQ(run({"restore", "--repo", "/r", "--to-files", "/d", "--at", "2026-01-01"}).code, 0);
+  EXPECT_EQ(state.calls.back(), "restore_other " + place + " - 2026-01-01 /d -");
+  EXPECT_EQ(run({"restore", "--repo", "/r", "--to-files", "/d", "--table", "t"}).code, 2);
+  const Outcome outcome = run({"backup", "create", "--repo", "/r", "/a"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_NE(outcome.errors.find("--files"), std::string::npos) << outcome.errors;
+}
+
+TEST_F(BackupVerbs, TheAddressOfADatabaseMayBeASecret) {
+  const ScratchFolder folder("/tmp");
+  const std::string file = (folder.path() / "url").string();
+  write_file_atomically(file, "postgresql://u:secret@host/shop\n");
+  run({"backup", "create", "--repo", "/r", "--pg-dump", "file:" + file});
+  EXPECT_NE(state.calls.back().find(" postgresql://u:secret@host/shop ["), std::string::npos);
+  EXPECT_EQ(run({"backup", "create", "--repo", "/r", "--pg-dump", "env:NOT_SET"}).code, 4);
+}
+
+TEST_F(BackupVerbs, FilesThatCouldNotBeReadAreNamed) {
+  state.other_backup_report.damaged = {"/a/b: Permission denied"};
+  Outcome outcome = run({"backup", "create", "--repo", "/r", "--files", "/a"});
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_NE(outcome.errors.find("/a/b: Permission denied"), std::string::npos) << outcome.errors;
+  state.other_restore_report.differences = {"/a"};
+  outcome = run({"restore", "--repo", "/r", "--to-files", "/d"});
+  EXPECT_EQ(outcome.code, 6);
+}
+
 TEST_F(BackupVerbs, WhatVerifyFindsIsNamed) {
   state.verify_report.backups = 2;
   state.verify_report.findings = {{"packs/ab", "it is damaged"}};
@@ -177,6 +213,19 @@ TEST_F(BackupVerbs, PartsAreRestoredAndPlansAreMade) {
             "restore_table " + place + "- 2026-01-01 a.b:3 c");
   EXPECT_EQ(call({"--table", "t", "--as", "c", "--backup", "abcd", "--dry-run"}),
             "restore_table " + place + "abcd - t c dry");
+  EXPECT_EQ(call({"--table", "a.b:3", "--where", "id < 3", "--into", "a.c", "--columns", "d, \"E\"",
+                  "--columns", "f"}),
+            "rescue " + place + "- a.b:3 a.c [id < 3] d, \"E\",f");
+  EXPECT_EQ(call({"--table", "t", "--where", "true", "--into", "t", "--dry-run"}),
+            "rescue " + place + "- t t [true]  dry");
+  for (const std::vector<std::string>& wrong : std::vector<std::vector<std::string>>{
+           {"--table", "t", "--into", "t"},
+           {"--where", "true", "--into", "t"},
+           {"--table", "t", "--where", "true"},
+           {"--table", "t", "--as", "u", "--columns", "a"},
+           {"--table", "t", "--where", "true", "--into", "t", "--as", "u"}}) {
+    EXPECT_EQ(call(wrong), "2");
+  }
   EXPECT_EQ(call({"--media-only"}), "restore_media " + place + "- -");
   EXPECT_EQ(call({"--dry-run", "--home", "/nonexistent/h", "--backup", "abcd"}),
             "plan_restore " + place + "/nonexistent/h abcd -");
@@ -212,6 +261,70 @@ TEST_F(BackupVerbs, CatPrintsTheBytes) {
   const Outcome outcome = run({"backup", "cat", "abcd:media/x.jpg", "--repo", "/r"});
   EXPECT_EQ(outcome.output, state.media);
   EXPECT_EQ(run({"backup", "cat", "abcd", "--repo", "/r"}).code, 2);
+}
+
+TEST_F(BackupVerbs, ACopyHasTheSameKeyUnlessItsOwnIsNamed) {
+  EXPECT_EQ(run({"backup", "copy", "--repo", "/r", "--to", "/t"}).code, 0);
+  EXPECT_EQ(state.calls.back(),
+            "backup_copy /r (passphrase from the environment) to /t (passphrase from the "
+            "environment) []");
+  const ScratchFolder folder("/tmp");
+  const std::string file = (folder.path() / "key").string();
+  write_file_atomically(file, "from a file");
+  run({"backup", "copy", "--repo", "/r", "--to", "/t", "--to-key-file", file, "--backup", "3f2a"});
+  EXPECT_EQ(state.calls.back(),
+            "backup_copy /r (passphrase from the environment) to /t (key file from a file) own "
+            "[3f2a]");
+  run({"backup", "copy", "--repo", "/r", "--to", "/t", "--to-no-encryption"});
+  EXPECT_EQ(state.calls.back(),
+            "backup_copy /r (passphrase from the environment) to /t (no key, plain) own []");
+  const Outcome several = run({"backup", "copy", "--to", "/t", "--to-no-encryption",
+                               "--to-key-file", file, "--repo", "/r"});
+  EXPECT_EQ(several.code, 2) << several.errors;
+  state.copy_report.failed = {{"the backup 3f2a", "packs/ab is damaged"}};
+  const Outcome damaged = run({"backup", "copy", "--repo", "/r", "--to", "/t", "--json"});
+  EXPECT_EQ(damaged.code, 6);
+  EXPECT_NE(damaged.errors.find("packs/ab is damaged"), std::string::npos);
+}
+
+TEST_F(BackupVerbs, WhatIsLeftDamagedIsNamed) {
+  EXPECT_EQ(run({"backup", "repair", "--repo", "/r"}).code, 0);
+  EXPECT_EQ(state.calls.back(), "backup_repair /r (passphrase from the environment) from -");
+  state.repair_report.left = {{"packs/ab", "it is missing"}};
+  state.repair_report.repaired = {{"packs/cd", "copied from the folder /m"}};
+  const Outcome outcome = run({"backup", "repair", "--repo", "/r", "--from", "/m"});
+  EXPECT_EQ(outcome.code, 6);
+  EXPECT_NE(outcome.errors.find("packs/ab: it is missing"), std::string::npos) << outcome.errors;
+  EXPECT_NE(outcome.errors.find("repaired packs/cd"), std::string::npos) << outcome.errors;
+}
+
+TEST_F(BackupVerbs, ASuspectBackupIsMadeAndSaid) {
+  state.backup_report.id = std::string(64, 'a');
+  state.backup_report.suspect = {"90 % of the rows of public.film were changed"};
+  const Outcome outcome = run({"backup", "create", "--repo", "/r", "--json"});
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_NE(outcome.errors.find("backup confirm aaaaaaaaaaaa"), std::string::npos)
+      << outcome.errors;
+  EXPECT_NE(outcome.output.find(R"("suspect":["90 %)"), std::string::npos) << outcome.output;
+}
+
+TEST_F(BackupVerbs, ConfirmingAsks) {
+  EXPECT_NE(run({"backup", "confirm", "3f2a", "--repo", "/r"}).code, 0);
+  EXPECT_TRUE(state.calls.empty());
+  EXPECT_EQ(run({"backup", "confirm", "3f2a", "--repo", "/r", "--note", "so", "--yes"}).code, 0);
+  EXPECT_EQ(state.calls.back(), "backup_confirm /r (passphrase from the environment) 3f2a \"so\"");
+}
+
+TEST_F(BackupVerbs, AnAssertionIsSqlOrAFile) {
+  const ScratchFolder folder("/tmp");
+  const std::string file = (folder.path() / "claims.sql").string();
+  write_file_atomically(file, "SELECT 1");
+  run({"backup", "bisect", "--repo", "/r", "--assert", file, "--table", "film"});
+  EXPECT_EQ(state.calls.back(),
+            "backup_bisect /r (passphrase from the environment) \"SELECT 1\" film - -");
+  run({"backup", "bisect", "--repo", "/r", "--assert", "SELECT true", "--good", "3f2a"});
+  EXPECT_EQ(state.calls.back(),
+            "backup_bisect /r (passphrase from the environment) \"SELECT true\" - 3f2a -");
 }
 
 }  // namespace

@@ -30,7 +30,12 @@ struct FakeState {
   StatusReport report;
   RootReport root_report;
   BackupReport backup_report;
+  OtherBackupReport other_backup_report;
+  OtherRestoreReport other_restore_report;
   VerifyReport verify_report;
+  CopyReport copy_report;
+  BisectReport bisect_report;
+  BackupRepairReport repair_report;
   DrillReport drill_report;
   RestoreReport restore_report;
   ScheduleReport schedule_report;
@@ -204,6 +209,22 @@ class FakeRecovery final : public Recovery {
         sink);
     return state_.backup_report;
   }
+  OtherBackupReport create_other(const OtherBackupRequest& request, ResultSink& sink) override {
+    did(fmt::format("backup_create_other {} {} [{}] [{}] [{}]{}", place(request.repository),
+                    request.database.value_or("-"), join(request.files, ","),
+                    join(request.excluded, ","), join(request.tags, ","),
+                    request.full ? " full" : ""),
+        sink);
+    return state_.other_backup_report;
+  }
+  OtherRestoreReport restore_other(const OtherRestoreRequest& request, ResultSink& sink) override {
+    did(fmt::format("restore_other {} {} {} {} {}{}", place(request.repository),
+                    request.backup.value_or("-"), request.at.value_or("-"),
+                    request.folder.value_or("-"), request.database.value_or("-"),
+                    request.dry_run ? " dry" : ""),
+        sink);
+    return state_.other_restore_report;
+  }
   void list(const RepositoryAddress& repository, ResultSink& sink) override {
     did("backup_list " + place(repository), sink);
   }
@@ -231,6 +252,42 @@ class FakeRecovery final : public Recovery {
                     request.dry_run ? " dry" : ""),
         sink);
     return {};
+  }
+  BisectReport bisect(const ConfigRequest&, const BisectRequest& request,
+                      ResultSink& sink) override {
+    did(fmt::format("backup_bisect {} \"{}\" {} {} {}", place(request.repository),
+                    request.assertions, request.table.value_or("-"), request.good.value_or("-"),
+                    request.bad.value_or("-")),
+        sink);
+    return state_.bisect_report;
+  }
+  std::string hold(const HoldRequest& request, ResultSink& sink) override {
+    did(fmt::format("backup_hold {} {} \"{}\"", place(request.repository), request.backup,
+                    request.note),
+        sink);
+    return request.backup;
+  }
+  std::string release(const HoldRequest& request, ResultSink& sink) override {
+    did(fmt::format("backup_release {} {}", place(request.repository), request.backup), sink);
+    return request.backup;
+  }
+  std::string confirm(const ConfirmRequest& request, ResultSink& sink) override {
+    did(fmt::format("backup_confirm {} {} \"{}\"", place(request.repository), request.backup,
+                    request.note),
+        sink);
+    return request.backup;
+  }
+  CopyReport copy(const CopyRequest& request, ResultSink& sink) override {
+    did(fmt::format("backup_copy {} to {}{} [{}]", place(request.repository), place(request.to),
+                    request.to_has_own_key ? " own" : "", join(request.backups, ",")),
+        sink);
+    return state_.copy_report;
+  }
+  BackupRepairReport repair(const RepairRequest& request, ResultSink& sink) override {
+    did(fmt::format("backup_repair {} from {}", place(request.repository),
+                    request.from ? place(*request.from) : "-"),
+        sink);
+    return state_.repair_report;
   }
   void ls(const RepositoryAddress& repository, const std::string& backup, const std::string& path,
           ResultSink& sink) override {
@@ -295,6 +352,13 @@ class FakeRecovery final : public Recovery {
                            ResultSink& sink) override {
     did(fmt::format("plan_restore {} {} {} {}", place(request.repository), where.home->string(),
                     request.backup.value_or("-"), request.at.value_or("-")),
+        sink);
+    return {};
+  }
+  RescueReport rescue(const Config&, const RescueRequest& request, ResultSink& sink) override {
+    did(fmt::format("rescue {} {} {} {} [{}] {}{}", place(request.repository),
+                    request.backup.value_or("-"), request.table, request.into, request.where,
+                    join(request.columns, ","), request.dry_run ? " dry" : ""),
         sink);
     return {};
   }

@@ -75,4 +75,39 @@ RepositoryAddress named_repository(Session& session) {
   return address;
 }
 
+bool has_own_key(Session& session, const std::string& name) {
+  const Invocation& arguments = session.arguments();
+  return arguments.has(name + "-key-file") || arguments.has(name + "-password-file") ||
+         arguments.has(name + "-no-encryption");
+}
+
+RepositoryAddress other_repository(Session& session, const std::string& name,
+                                   const RepositoryAddress& first) {
+  const Invocation& arguments = session.arguments();
+  RepositoryAddress address = first;
+  address.url = arguments.value(name).value_or("");
+  if (!has_own_key(session, name)) return address;
+  address.key = RepositoryAddress::Key::kNone;
+  address.secret.clear();
+  address.no_encryption = arguments.has(name + "-no-encryption");
+  const auto key_file = arguments.value(name + "-key-file");
+  const auto password_file = arguments.value(name + "-password-file");
+  if (static_cast<int>(key_file.has_value()) + static_cast<int>(password_file.has_value()) +
+          static_cast<int>(address.no_encryption) >
+      1) {
+    throw Error(
+        ErrorCode::kUsage, fmt::format("several keys were given for {}", name),
+        fmt::format("give one of {0}-password-file, {0}-key-file and {0}-no-encryption", name));
+  }
+  if (key_file) {
+    address.key = RepositoryAddress::Key::kKeyFile;
+    address.secret = read_file(*key_file);
+  } else if (password_file) {
+    address.key = RepositoryAddress::Key::kPassphrase;
+    address.secret = Secrets(session.environment())
+                         .resolve("file:" + std::filesystem::absolute(*password_file).string());
+  }
+  return address;
+}
+
 }  // namespace coppice::cli

@@ -54,6 +54,9 @@ int run_prune(Session& session);
 
 // backup_verbs.cpp
 int run_backup_create(Session& session);
+// With --pg-dump or --files, --to-files or --to-database.
+int run_backup_create_other(Session& session);
+int run_restore_other(Session& session);
 int run_backup_list(Session& session);
 int run_backup_show(Session& session);
 int run_backup_verify(Session& session);
@@ -61,6 +64,14 @@ int run_backup_forget(Session& session);
 int run_backup_prune(Session& session);
 int run_backup_ls(Session& session);
 int run_backup_cat(Session& session);
+
+// copy_verbs.cpp
+int run_backup_copy(Session& session);
+int run_backup_confirm(Session& session);
+int run_backup_hold(Session& session);
+int run_backup_release(Session& session);
+int run_backup_bisect(Session& session);
+int run_backup_repair(Session& session);
 
 // restore_verbs.cpp
 int run_backup_export(Session& session);

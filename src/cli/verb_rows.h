@@ -38,6 +38,7 @@ inline constexpr Argument kTable = {
 std::vector<Option> with_repository(std::vector<Option> options);
 
 std::vector<Verb> backup_verbs();
+std::vector<Verb> copy_verbs();
 std::vector<Verb> drill_verbs();
 std::vector<Verb> key_verbs();
 std::vector<Verb> restore_verbs();

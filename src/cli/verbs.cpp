@@ -321,9 +321,9 @@ std::vector<Verb> care_verbs() {
 
 std::vector<Verb> all_verbs() {
   std::vector<Verb> all;
-  for (auto make :
-       {start_verbs, data_verbs, schema_verbs, version_verbs, computed_verbs, media_verbs,
-        backup_verbs, restore_verbs, drill_verbs, key_verbs, schedule_verbs, care_verbs}) {
+  for (auto make : {start_verbs, data_verbs, schema_verbs, version_verbs, computed_verbs,
+                    media_verbs, backup_verbs, copy_verbs, restore_verbs, drill_verbs, key_verbs,
+                    schedule_verbs, care_verbs}) {
     for (Verb& verb : make()) all.push_back(std::move(verb));
   }
   return all;

@@ -28,7 +28,9 @@ SELECT b.backup_id, b.moment, extract(epoch FROM now - b.moment),
      SELECT DISTINCT ON (task) task, outcome, coalesce(error, 'it was interrupted') AS error
      FROM coppice.scheduled_runs ORDER BY task, run_id DESC) r
    WHERE r.outcome IN ('partly', 'failed', 'interrupted')),
-  EXISTS (SELECT FROM coppice.scheduled_tasks)
+  EXISTS (SELECT FROM coppice.scheduled_tasks),
+  (SELECT string_agg('the backup ' || left(backup_id, 12) || ' is suspect: ' || suspect, E'\n'
+     ORDER BY ended_at) FROM coppice.backups WHERE suspect <> '' AND confirmed_at IS NULL)
 FROM moment LEFT JOIN last_backup b ON true LEFT JOIN last_drill d ON true
 LEFT JOIN passed_drill p ON true)";
 
@@ -101,6 +103,9 @@ BackupStatus read_backup_status(EngineContext& context) {
     status.failing_tasks = "nothing has called coppice schedule run yet";
   }
   check_objectives(context.config, status);
+  if (const auto suspects = text(9)) {
+    for (const std::string& suspect : split(*suspects, '\n')) status.missed.push_back(suspect);
+  }
   return status;
 }
 

@@ -15,7 +15,6 @@
 #include "base/text.h"
 #include "base/wall_time.h"
 #include "catalog/schema.h"
-#include "config/settings.h"
 #include "config/version.h"
 #include "engine/open_home.h"
 #include "engine/root.h"
@@ -25,6 +24,8 @@
 #include "recovery/files.h"
 #include "recovery/home_log.h"
 #include "recovery/home_schema.h"
+#include "recovery/kept_settings.h"
+#include "recovery/measure.h"
 #include "recovery/media_columns.h"
 #include "recovery/media_intake.h"
 #include "recovery/open_repository.h"
@@ -32,6 +33,7 @@
 #include "recovery/plain_schema.h"
 #include "recovery/restored_files.h"
 #include "recovery/table_rows.h"
+#include "recovery/watch.h"
 #include "repo/commit.h"
 
 namespace coppice::recovery {
@@ -64,24 +66,6 @@ const KnownBackup* find_parent(pg::Connection& connection, const std::string& ho
     if (backup.id.hex() == from.text(0, 0)) return &backup;
   }
   return nullptr;
-}
-
-// The settings of the home, as far as nothing in them is secret.
-std::string config_text(const Config& config) {
-  const Config kept = Config::load({config.home(), std::nullopt, {}});
-  bool has_secret = false;
-  std::string plain;
-  for (const Setting& setting : settings()) {
-    const SettingValue& value = kept.value(setting.key);
-    if (value.source != SettingSource::kFile) continue;
-    has_secret = has_secret || setting.secret;
-    if (setting.secret) continue;
-    const bool is_number = setting.type == SettingType::kInteger;
-    plain +=
-        fmt::format("{} = {}\n", setting.key, is_number ? value.text : json(value.text).dump());
-  }
-  if (!has_secret && std::filesystem::exists(config.file())) return read_file(config.file());
-  return plain;
 }
 
 struct ParentTable {
@@ -162,15 +146,20 @@ class BackupMaker {
     if (!request_.full) {
       take_parent(find_parent(context_.main, manifest_.home_id, backups_));
     }
+    base_ = latest_of(backups_, manifest_.home_id, parent_.backup);
+    measurer_.emplace(repository_, base_);
     media_.emplace(repository_, parent_.media);
     read_point();
     reach_crash_point("backup.point_read");
     intake_.emplace(context_.media, writer_, *media_);
+    const repo::WriterCounts before_rows = writer_.counts(repo::BlobKind::kData);
     read_tables();
+    measurer_->rows_written(before_rows, writer_.counts(repo::BlobKind::kData));
     write_catalog(reading_, CatalogPart::kApart, writer_, home_, catalog_names_);
     for (const std::string& name : catalog_names_) intake_->add(name);
     add_roots();
     finish_media();
+    measurer_->media_written(writer_.counts(repo::BlobKind::kFile));
     reach_crash_point("backup.media_read");
     add_code(context_.config.home() / "functions", writer_, home_);
     add_config();
@@ -233,6 +222,7 @@ class BackupMaker {
       const catalog::TableInfo& table = *content.table;
       there.insert(table.table_id);
       tables.push_back(read_table_of(content));
+      measurer_->table(reading_, content);
       note_point(table, content.version);
     }
     for (const auto& [id, table] : parent_.tables) {
@@ -365,7 +355,7 @@ class BackupMaker {
   }
 
   void add_config() {
-    const std::string text = config_text(context_.config);
+    const std::string text = settings_without_secrets(context_.config);
     json config = config_digests(text, context_.config.home());
     config["size"] = text.size();
     config["blobs"] = home_.add_blobs({writer_.add(text)});
@@ -379,6 +369,8 @@ class BackupMaker {
     json tables = json::array();
     for (std::size_t i = 0; i < roots.tables.size(); ++i) {
       tables.push_back(roots_entry(*content_.tables[i].table, roots.tables[i]));
+      measurer_->rows_now(*content_.tables[i].table,
+                          static_cast<std::uint64_t>(roots.tables[i].current_rows));
     }
     home_.members()["roots"] = std::move(tables);
   }
@@ -418,6 +410,7 @@ class BackupMaker {
     manifest_.tags = request_.tags;
     manifest_.tree = home_.write(writer_);
     writer_.flush();
+    watch();
     manifest_.bytes_written = writer_.counts().stored_bytes;
     reach_crash_point("backup.before_commit");
     const repo::ObjectId id = repo::commit(repository_, writer_, manifest_text(manifest_));
@@ -431,9 +424,18 @@ class BackupMaker {
     report.media_added = media_->added_objects();
     report.seconds = manifest_.seconds;
     report.damaged = manifest_.damaged;
+    report.suspect = manifest_.suspect;
     if (parent_.backup != nullptr) report.parent = parent_.backup->id.hex();
     note(report);
     return report;
+  }
+
+  void watch() {
+    manifest_.measures =
+        measurer_->finish(manifest_.media_objects, media_->added_objects(), writer_.counts());
+    const std::vector<Measures> past =
+        past_measures(backups_, base_, read_confirmations(repository_, sink_));
+    manifest_.suspect = suspicions(*manifest_.measures, past, watch_limits(context_.config));
   }
 
   // The backup is there all the same.
@@ -458,6 +460,8 @@ class BackupMaker {
   std::optional<pg::Transaction> held_;
   std::vector<KnownBackup> backups_;
   Parent parent_;
+  const KnownBackup* base_ = nullptr;  // the measures are of what changed since
+  std::optional<Measurer> measurer_;
   std::optional<MediaMap> media_;
   engine::HomeContent content_;
   std::map<std::string, std::set<std::string>> media_columns_;

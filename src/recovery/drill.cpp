@@ -11,11 +11,11 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "base/wall_time.h"
-#include "engine/open_home.h"
 #include "engine/quiet_sinks.h"
-#include "engine/run_sql.h"
+#include "recovery/assertions.h"
 #include "recovery/choose.h"
 #include "recovery/damaged_parts.h"
+#include "recovery/drill_other.h"
 #include "recovery/drill_page.h"
 #include "recovery/drill_report.h"
 #include "recovery/home_log.h"
@@ -31,46 +31,6 @@ namespace coppice::recovery {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Whether the first column of every row is true, and there is one.
-class TruthSink final : public engine::SilentSink {
- public:
-  void row(std::span<const std::optional<std::string_view>> values) override {
-    ++rows_;
-    if (!values.empty() && values[0] == "t") return;
-    if (first_false_.empty()) {
-      first_false_ = values.empty() || !values[0] ? "NULL" : std::string(*values[0]);
-    }
-  }
-  bool holds() const { return rows_ > 0 && first_false_.empty(); }
-  std::string what() const { return rows_ == 0 ? "it gives no rows" : "it gives " + first_false_; }
-
- private:
-  std::uint64_t rows_ = 0;
-  std::string first_false_;
-};
-
-DrillReport::Assertion assert_one(engine::EngineContext& context, std::string_view sql) {
-  DrillReport::Assertion assertion;
-  assertion.sql = std::string(trim(sql));
-  TruthSink truth;
-  try {
-    engine::run_script(context, sql, {}, truth);
-    assertion.holds = truth.holds();
-    if (!assertion.holds) assertion.what = truth.what();
-  } catch (const Error& error) {
-    assertion.what = error.message();
-  }
-  return assertion;
-}
-
-void run_assertions(const ConfigRequest& where, const std::string& text, DrillReport& report) {
-  const Config config = Config::load(where);
-  const auto context = engine::open_home(config);
-  for (const sql::Statement& statement : sql::parse(text)) {
-    report.assertions.push_back(assert_one(*context, statement.text()));
-  }
-}
 
 double loss_window(const Manifest& manifest, std::int64_t now_us) {
   // A home without changes has lost nothing since its point.
@@ -91,7 +51,7 @@ void check_objective(const char* name, const std::optional<double>& objective, d
 
 const KnownBackup& chosen(const std::vector<KnownBackup>& backups, const DrillRequest& request) {
   if (request.backup != "random" || backups.empty()) {
-    return chosen_backup(backups, request.backup, request.at);
+    return chosen_backup(backups, request.backup, request.at, {});
   }
   std::uint64_t number = 0;
   std::memcpy(&number, random_bytes(sizeof number).data(), sizeof number);
@@ -128,7 +88,7 @@ class Drill {
     const KnownBackup& backup = chosen(backups, request_);
     {
       const ScratchHome scratch(environment_, parent);
-      attempt([&] { restore(backup, scratch); });
+      attempt([&] { restore(*open.repository, backup, scratch); });
     }
     judge(*open.repository, backup);
     keep(*open.repository, backup);
@@ -149,30 +109,38 @@ class Drill {
     }
   }
 
-  void restore(const KnownBackup& backup, const ScratchHome& scratch) {
+  void restore(const repo::Repository& repository, const KnownBackup& backup,
+               const ScratchHome& scratch) {
     report_.restore.backup = backup.id.hex();
     report_.restore.moment = backup.manifest.moment;
     report_.restore.root_expected = backup.manifest.root;
+    if (is_other_data(backup.manifest)) {
+      return drill_other_data(repository, backup, *scratch.where().home, assertions_, report_,
+                              quiet_);
+    }
     const RestoreRequest request{
         .repository = request_.repository, .backup = backup.id.hex(), .at = {}};
     report_.restore = restore_home(scratch.where(), request, quiet_);
-    if (report_.restore.equal) run_assertions(scratch.where(), assertions_, report_);
+    if (report_.restore.equal) {
+      report_.assertions = run_assertions(scratch.where(), assertions_);
+    }
   }
 
   void judge(const repo::Repository& repository, const KnownBackup& backup) {
-    if (report_.failure) {
+    const bool is_home = !is_other_data(backup.manifest);
+    if (report_.failure && is_home) {
       const Error& error = *report_.failure;
       report_.failure.emplace(error.code(), with_users(repository, backup, error.message()),
                               error.hint());
-    } else {
+    } else if (!report_.failure) {
       check_objective("the time to recover", request_.rto_seconds, report_.restore.times.total,
                       report_);
     }
-    if (report_.failure && is_damage(*report_.failure)) {
+    if (report_.failure && is_home && is_damage(*report_.failure)) {
       report_.damaged = damaged_parts(repository, backup);
     }
     for (const std::string& what : backup.manifest.damaged) {
-      report_.damaged.push_back(with_users(repository, backup, what));
+      report_.damaged.push_back(is_home ? with_users(repository, backup, what) : what);
     }
     report_.rpo_seconds = loss_window(backup.manifest, began_us_);
     check_objective("the loss window", request_.rpo_seconds, report_.rpo_seconds, report_);

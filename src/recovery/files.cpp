@@ -44,7 +44,7 @@ FileBlobs add_file(const fs::path& file, repo::BlobWriter& writer) {
     const std::string_view blob(buffer.get(), std::exchange(filled, 0));
     digest.update(blob);
     result.size_bytes += blob.size();
-    result.blobs.push_back(writer.add(blob));
+    result.blobs.push_back(writer.add_file(blob));
   };
   for (;;) {
     const std::size_t most = std::min(kReadBytes, kFileBlobBytes - filled);

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "engine/emit.h"
 #include "recovery/time_text.h"
+#include "recovery/watch.h"
 #include "repo/collector.h"
 
 namespace coppice::recovery {
@@ -99,9 +100,18 @@ void show(const std::vector<Fate>& fates, bool dry_run, ResultSink& sink) {
 }
 
 std::vector<Fate> fates_of_named(const std::vector<KnownBackup>& backups,
-                                 const std::vector<std::string>& ids) {
+                                 const std::vector<std::string>& ids, const Holds& holds) {
   std::set<const KnownBackup*> named;
-  for (const std::string& id : ids) named.insert(&backup_named(backups, id));
+  for (const std::string& id : ids) {
+    const KnownBackup& backup = backup_named(backups, id);
+    named.insert(&backup);
+    const auto hold = holds.find(backup.id);
+    if (hold == holds.end()) continue;
+    const std::string word = short_backup_id(backup.id.hex());
+    throw Error(ErrorCode::kRefused,
+                fmt::format("the backup {} is held {}", word, hold->second.text()),
+                fmt::format("if that is over: coppice backup release {}", word));
+  }
   std::vector<Fate> all;
   for (const KnownBackup& backup : backups) {
     const bool goes = named.contains(&backup);
@@ -113,7 +123,8 @@ std::vector<Fate> fates_of_named(const std::vector<KnownBackup>& backups,
 
 }  // namespace
 
-std::vector<Fate> fates(const std::vector<KnownBackup>& backups, const KeepRules& keep) {
+std::vector<Fate> fates(const std::vector<KnownBackup>& backups, const KeepRules& keep,
+                        const Holds& holds) {
   std::vector<Fate> all;
   std::map<std::string, std::vector<std::size_t>> of_home;
   for (const KnownBackup& backup : backups) {
@@ -126,6 +137,9 @@ std::vector<Fate> fates(const std::vector<KnownBackup>& backups, const KeepRules
     }
   }
   for (const auto& [home, newest] : of_home) keep_some(newest, keep, all);
+  for (Fate& fate : all) {
+    if (holds.contains(fate.backup->id)) fate.why.emplace_back("held");
+  }
   for (Fate& fate : all) fate.kept = !fate.why.empty();
   return all;
 }
@@ -146,8 +160,10 @@ void forget_backups(const ForgetRequest& request, ResultSink& sink) {
       return backup.manifest.home_id != *request.home_id;
     });
   }
-  const std::vector<Fate> all = request.backups.empty() ? fates(backups, request.keep)
-                                                        : fates_of_named(backups, request.backups);
+  const Holds holds = read_holds(*open.repository);
+  const std::vector<Fate> all = request.backups.empty()
+                                    ? fates(backups, request.keep, holds)
+                                    : fates_of_named(backups, request.backups, holds);
   const bool keeps_any =
       std::any_of(all.begin(), all.end(), [](const Fate& fate) { return fate.kept; });
   if (request.backups.empty() && !keeps_any && !all.empty()) {
@@ -155,8 +171,14 @@ void forget_backups(const ForgetRequest& request, ResultSink& sink) {
                 "to forget the last ones, too, name them");
   }
   if (!request.dry_run) {
+    const Confirmations confirmations = read_confirmations(*open.repository, sink);
+    refuse_suspects(backups, confirmations, "forgotten");
     for (const Fate& fate : all) {
-      if (!fate.kept) open.repository->remove_manifest(fate.backup->id);
+      if (fate.kept) continue;
+      open.repository->remove_manifest(fate.backup->id);
+      const auto said = confirmations.find(fate.backup->id);
+      if (said == confirmations.end()) continue;
+      open.store->remove(repo::object_name(repo::kConfirmationFolder, said->second.object));
     }
   }
   show(all, request.dry_run, sink);
@@ -164,6 +186,10 @@ void forget_backups(const ForgetRequest& request, ResultSink& sink) {
 
 CollectReport collect_garbage(const CollectRequest& request, ResultSink& sink) {
   const OpenRepository open = open_repository(request.repository, sink);
+  if (!request.dry_run) {
+    refuse_suspects(known_backups(*open.repository, sink),
+                    read_confirmations(*open.repository, sink), "removed");
+  }
   repo::CollectOptions options;
   options.wait = std::chrono::seconds(static_cast<std::int64_t>(request.wait_hours * 3600));
   options.dry_run = request.dry_run;

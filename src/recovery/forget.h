@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "recovery/holds.h"
 #include "recovery/open_repository.h"
 
 namespace coppice::recovery {
@@ -16,11 +17,13 @@ namespace coppice::recovery {
 struct Fate {
   const KnownBackup* backup = nullptr;
   bool kept = false;
-  std::vector<std::string> why;  // "last 3", "daily 2026-11-22", "tag release", "was named"
+  std::vector<std::string> why;  // "last 3", "daily 2026-11-22", "tag release", "held", "was named"
 };
 
 // In the order of `backups`, which is that of their points.
-std::vector<Fate> fates(const std::vector<KnownBackup>& backups, const KeepRules& keep);
+// Those that are held stay, too.
+std::vector<Fate> fates(const std::vector<KnownBackup>& backups, const KeepRules& keep,
+                        const Holds& holds = {});
 
 void forget_backups(const ForgetRequest& request, ResultSink& sink);
 CollectReport collect_garbage(const CollectRequest& request, ResultSink& sink);

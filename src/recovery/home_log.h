@@ -24,4 +24,8 @@ struct NotedDrill {
 // A drill of one of its backups; of another's nothing is noted.
 void note_drill(const Config& config, const NotedDrill& drill, const DrillReport& report);
 
+// That somebody has looked at one of its backups that is suspect; of another's nothing is noted.
+void note_confirmation(const Config& config, const std::string& backup, const std::string& by,
+                       const std::string& note);
+
 }  // namespace coppice::recovery

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "backup/manifest.h"
@@ -23,12 +24,22 @@ struct OpenRepository {
 
 // kNotFound when there is none. Damaged indexes are told.
 OpenRepository open_repository(const RepositoryAddress& address, ResultSink& sink);
-// Makes one where the folder is empty or not there. What is read is kept below `cache`.
+// Makes one where the folder is empty or not there. What is read is kept below
+// `cache`, if that is not empty.
 OpenRepository open_or_make_repository(const RepositoryAddress& address,
                                        const std::filesystem::path& cache, ResultSink& sink);
 
+// Makes a copy of `of` where the folder is empty or not there, or what a call left that was killed:
+// one with the same keys.
+OpenRepository open_or_make_copy(const RepositoryAddress& address, const OpenRepository& of,
+                                 ResultSink& sink);
+
+// Throws kUsage when both are in one place.
+void refuse_same_place(const RepositoryAddress& one, const RepositoryAddress& other);
 // Throws kRefused when the repository and the home lie in each other: who loses one loses both.
-void refuse_each_other(const RepositoryAddress& address, const std::filesystem::path& home);
+// `what` is it called: "home", "folder".
+void refuse_each_other(const RepositoryAddress& address, const std::filesystem::path& home,
+                       std::string_view what = "home");
 
 struct KnownBackup {
   repo::ObjectId id;

@@ -19,20 +19,14 @@
 #include "engine/engine.h"
 #include "engine/result_sink.h"
 #include "objects/paced_store.h"
+#include "recovery/other_data_requests.h"
+#include "recovery/repository_address.h"
+#include "recovery/rescue_requests.h"
 
 namespace coppice {
 
 // As many digits of a backup's id as people are shown, and may write.
 inline std::string short_backup_id(const std::string& id) { return id.substr(0, 12); }
-
-struct RepositoryAddress {
-  enum class Key { kNone, kPassphrase, kKeyFile };
-  std::string url;  // a folder, or file:///a/folder
-  Key key = Key::kNone;
-  std::string secret;  // the passphrase, or the bytes of the key file
-  bool no_encryption = false;
-  std::uint64_t bytes_per_second = 0;  // 0: as many as can
-};
 
 struct BackupRequest {
   RepositoryAddress repository;
@@ -49,6 +43,7 @@ struct BackupReport {
   double seconds = 0;
   std::string parent;  // the backup that it took from; empty: none
   std::vector<std::string> damaged;
+  std::vector<std::string> suspect;  // why it looks like the work of an attacker or a bad script
   StoreRequests requests;
 };
 
@@ -233,6 +228,73 @@ struct ExportReport {
   double seconds = 0;
 };
 
+// Backups in another repository, too.
+struct CopyRequest {
+  RepositoryAddress repository, to;
+  bool to_has_own_key = false;       // a new one does not get the keys of the first
+  std::vector<std::string> backups;  // ids; none, or "all": every one
+};
+struct CopyReport {
+  bool shares_keys = false;         // else ids are others there
+  std::vector<std::string> copied;  // ids there, in the order of their time
+  std::uint64_t there = 0;          // that had been copied before
+  std::uint64_t packs = 0, pack_bytes = 0, blobs = 0, blob_bytes = 0;
+  std::vector<VerifyReport::Finding> failed;  // backups, and why
+  StoreRequests requests, to_requests;
+  double seconds = 0;
+};
+
+// What is damaged, made again.
+struct RepairRequest {
+  RepositoryAddress repository;
+  std::optional<RepositoryAddress> from;
+};
+struct BackupRepairReport {
+  std::vector<VerifyReport::Finding> found, left;
+  std::vector<std::pair<std::string, std::string>> repaired;  // object, how
+  std::vector<std::string> elsewhere;  // backups that only the other has: short ids
+  std::uint64_t blobs = 0, bytes = 0;
+  double seconds = 0;
+};
+
+// A backup that is not to be forgotten, until it is released.
+struct HoldRequest {
+  RepositoryAddress repository;
+  std::string backup;  // an id, or latest
+  std::string note;    // why
+};
+
+// Somebody has looked at a backup that is suspect.
+struct ConfirmRequest {
+  RepositoryAddress repository;
+  std::string backup;  // an id, or latest
+  std::string note;
+  std::optional<ConfigRequest> home;  // that is told
+};
+
+// The first backup, and the first version of a table, of which an assertion does not hold.
+struct BisectRequest {
+  RepositoryAddress repository;
+  std::string assertions;                // SQL, as of a drill
+  std::optional<std::string> table;      // alone is restored; then versions are looked at, too
+  std::optional<std::string> good, bad;  // ids; none: the earliest of the home, the latest
+  std::optional<std::string> scratch;    // as of a drill
+};
+struct BisectReport {
+  struct Step {
+    std::string what;  // "backup 3f2a…", "version 12"
+    bool holds = false;
+    std::string why;  // not
+  };
+  std::string good, bad;  // backups: the last of which it holds, the first of which it does not
+  std::string moment;     // of that
+  // With a table: the first version of which it does not hold, and what made it.
+  std::optional<std::int64_t> version;
+  std::string published_at, statement, author;
+  std::vector<Step> steps;
+  double seconds = 0;
+};
+
 // Which backups stay; what none of it asks for goes.
 struct KeepRules {
   std::uint32_t last = 0, hourly = 0, daily = 0, weekly = 0, monthly = 0, yearly = 0;
@@ -289,6 +351,10 @@ class Recovery {
   virtual ~Recovery() = default;
   virtual BackupReport create(const Config& config, const BackupRequest& request,
                               ResultSink& sink) = 0;
+  // Of other people's data, without a home.
+  virtual OtherBackupReport create_other(const OtherBackupRequest& request, ResultSink& sink) = 0;
+  virtual OtherRestoreReport restore_other(const OtherRestoreRequest& request,
+                                           ResultSink& sink) = 0;
   // One row a backup, the oldest first.
   virtual void list(const RepositoryAddress& repository, ResultSink& sink) = 0;
   // (name, value) rows.
@@ -298,6 +364,16 @@ class Recovery {
   // One row a backup: (id, moment, tags, fate, why).
   virtual void forget(const ForgetRequest& request, ResultSink& sink) = 0;
   virtual CollectReport prune(const CollectRequest& request, ResultSink& sink) = 0;
+  // config: of the environment that scratch homes are made in.
+  virtual BisectReport bisect(const ConfigRequest& config, const BisectRequest& request,
+                              ResultSink& sink) = 0;
+  // Gives its id.
+  virtual std::string confirm(const ConfirmRequest& request, ResultSink& sink) = 0;
+  // Give the id of the backup.
+  virtual std::string hold(const HoldRequest& request, ResultSink& sink) = 0;
+  virtual std::string release(const HoldRequest& request, ResultSink& sink) = 0;
+  virtual CopyReport copy(const CopyRequest& request, ResultSink& sink) = 0;
+  virtual BackupRepairReport repair(const RepairRequest& request, ResultSink& sink) = 0;
   // What a path of a backup holds: (path, kind, size_bytes, rows). An empty path: all there is.
   virtual void ls(const RepositoryAddress& repository, const std::string& backup,
                   const std::string& path, ResultSink& sink) = 0;
@@ -331,6 +407,8 @@ class Recovery {
   virtual RestorePlan plan_restore(const ConfigRequest& config, const RestoreRequest& request,
                                    ResultSink& sink) = 0;
   // Into a home that is there, while others work with it.
+  virtual RescueReport rescue(const Config& config, const RescueRequest& request,
+                              ResultSink& sink) = 0;
   virtual TableRestoreReport restore_table(const Config& config, const TableRestoreRequest& request,
                                            ResultSink& sink) = 0;
   virtual MediaRestoreReport restore_media(const Config& config, const MediaRestoreRequest& request,

@@ -13,7 +13,21 @@ BlobWriter::BlobWriter(Repository& repository, WriterOptions options)
 
 WriterCounts BlobWriter::counts() const {
   const std::lock_guard lock(mutex_);
-  return counts_;
+  WriterCounts sum;
+  for (const WriterCounts& one : counts_) {
+    sum.blobs += one.blobs;
+    sum.blob_bytes += one.blob_bytes;
+    sum.new_blobs += one.new_blobs;
+    sum.new_bytes += one.new_bytes;
+    sum.packed_bytes += one.packed_bytes;
+  }
+  sum.stored_bytes = stored_bytes_;
+  return sum;
+}
+
+WriterCounts BlobWriter::counts(BlobKind kind) const {
+  const std::lock_guard lock(mutex_);
+  return counts_.at(static_cast<std::size_t>(kind));
 }
 
 bool BlobWriter::relies_on(const BlobId& id) {
@@ -51,16 +65,17 @@ void BlobWriter::add_again(const BlobId& id, std::string_view bytes) {
 }
 
 void BlobWriter::add_again(const BlobId& id, std::string_view bytes, bool tree) {
+  const BlobKind kind = tree ? BlobKind::kTree : BlobKind::kData;
   {
     const std::lock_guard lock(mutex_);
     if (!again_.insert(id).second) return;
-    ++counts_.new_blobs;
-    counts_.new_bytes += bytes.size();
+    ++of(kind).new_blobs;
+    of(kind).new_bytes += bytes.size();
   }
-  pack_blob(id, bytes, tree);
+  pack_blob(id, bytes, kind);
 }
 
-BlobId BlobWriter::add_blob(std::string_view bytes, bool tree) {
+BlobId BlobWriter::add_blob(std::string_view bytes, BlobKind kind) {
   if (bytes.size() > kMostBlobBytes) {
     throw Error(ErrorCode::kInternal, "a blob is larger than any may be");
   }
@@ -68,22 +83,24 @@ BlobId BlobWriter::add_blob(std::string_view bytes, bool tree) {
   const bool known = is_known(id);
   {
     const std::lock_guard lock(mutex_);
-    ++counts_.blobs;
-    counts_.blob_bytes += bytes.size();
+    WriterCounts& counts = of(kind);
+    ++counts.blobs;
+    counts.blob_bytes += bytes.size();
     if (!known) {
-      ++counts_.new_blobs;
-      counts_.new_bytes += bytes.size();
+      ++counts.new_blobs;
+      counts.new_bytes += bytes.size();
     }
   }
-  if (!known) pack_blob(id, bytes, tree);
+  if (!known) pack_blob(id, bytes, kind);
   return id;
 }
 
-void BlobWriter::pack_blob(const BlobId& id, std::string_view bytes, bool tree) {
+void BlobWriter::pack_blob(const BlobId& id, std::string_view bytes, BlobKind kind) {
+  const bool tree = kind == BlobKind::kTree;
   const EncodedBlob blob = encode_blob(id, bytes, tree);
   {
     const std::lock_guard lock(mutex_);
-    counts_.packed_bytes += blob.payload().size();
+    of(kind).packed_bytes += blob.payload().size();
   }
   OpenPacks& packs = tree ? trees_ : data_;
   std::unique_ptr<PackBuilder> pack = packs.take(repository_.keys());
@@ -161,7 +178,7 @@ void BlobWriter::write(const Pack& pack) {
   bool due = false;
   {
     const std::lock_guard lock(mutex_);
-    counts_.stored_bytes += pack.bytes.size();
+    stored_bytes_ += pack.bytes.size();
     relied_on_.insert(pack.id);
     if (index_.empty()) unindexed_ = steady_clock::now();
     index_.add(pack);

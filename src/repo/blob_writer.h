@@ -11,7 +11,7 @@
 // Source   docs/formats/repository.md, "Writing"
 #pragma once
 
-#include <atomic>
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -46,8 +46,11 @@ struct WriterCounts {
   std::uint64_t new_blobs = 0;     // that were not there
   std::uint64_t new_bytes = 0;     //
   std::uint64_t packed_bytes = 0;  // of new ones, compressed where that is smaller
-  std::uint64_t stored_bytes = 0;  // of packs and indexes, as they are stored
+  std::uint64_t stored_bytes = 0;  // of packs and indexes, as they are stored: of all kinds only
 };
+
+// Files are counted apart, and nothing else: they are kept as data are.
+enum class BlobKind { kData, kFile, kTree };
 
 class BlobWriter {
  public:
@@ -55,10 +58,12 @@ class BlobWriter {
   explicit BlobWriter(Repository& repository, WriterOptions options = {});
 
   // At most kMostBlobBytes.
-  BlobId add(std::string_view bytes) { return add_blob(bytes, false); }
-  BlobId add_tree(std::string_view json) { return add_blob(json, true); }
+  BlobId add(std::string_view bytes) { return add_blob(bytes, BlobKind::kData); }
+  BlobId add_file(std::string_view bytes) { return add_blob(bytes, BlobKind::kFile); }
+  BlobId add_tree(std::string_view json) { return add_blob(json, BlobKind::kTree); }
   void flush();
   WriterCounts counts() const;
+  WriterCounts counts(BlobKind kind) const;
 
   // For commit(), when nobody adds: the packs in which blobs were found or put; those that must not
   // be relied on from now on; whether a blob is in a pack that may be; and a blob that is not.
@@ -93,12 +98,14 @@ class BlobWriter {
     std::vector<std::string> buffers_;
   };
 
-  BlobId add_blob(std::string_view bytes, bool tree);
+  BlobId add_blob(std::string_view bytes, BlobKind kind);
   std::chrono::steady_clock::duration age() const {
     return std::chrono::steady_clock::now() - options_.begun;
   }
   bool is_known(const BlobId& id);
-  void pack_blob(const BlobId& id, std::string_view bytes, bool tree);
+  void pack_blob(const BlobId& id, std::string_view bytes, BlobKind kind);
+  // Under the lock.
+  WriterCounts& of(BlobKind kind) { return counts_[static_cast<std::size_t>(kind)]; }
   // Writes one that was taken, and ends it.
   void write_taken(OpenPacks& packs, std::unique_ptr<PackBuilder> open);
   void write(const Pack& pack);
@@ -115,7 +122,8 @@ class BlobWriter {
   IndexPart index_;  // of packs that are written, the first of them at unindexed_
   std::chrono::steady_clock::time_point unindexed_;
   std::chrono::steady_clock::time_point indexed_ = std::chrono::steady_clock::now();
-  WriterCounts counts_;
+  std::array<WriterCounts, 3> counts_;  // by kind
+  std::uint64_t stored_bytes_ = 0;
 };
 
 }  // namespace coppice::repo

@@ -17,7 +17,8 @@ std::set<ObjectId> indexes_of(const Listing& listing) {
   return ids;
 }
 
-// What is no part of a backup: reports of drills, and the key that signs them.
+// What is no part of a backup: what people have confirmed or hold, reports of drills, and the key
+// that signs them.
 void read_apart(const Repository& repository, const Listing& listing, CheckReport& report) {
   const auto read = [&](std::string_view folder, ObjectKind kind,
                         const std::vector<ListedObject>& objects) {
@@ -30,6 +31,8 @@ void read_apart(const Repository& repository, const Listing& listing, CheckRepor
       }
     }
   };
+  read(kConfirmationFolder, ObjectKind::kConfirmation, listing.confirmations);
+  read(kHoldFolder, ObjectKind::kHold, listing.holds);
   read(kDrillFolder, ObjectKind::kDrill, listing.drills);
   read(kSigningFolder, ObjectKind::kSigning, listing.signing);
 }

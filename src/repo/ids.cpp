@@ -42,7 +42,8 @@ std::optional<ObjectId> listed_id(std::string_view name) {
   const ObjectId id{digest_from_bytes(*bytes)};
   const std::string_view folder = name.substr(0, std::min(slash, name.size()));
   const bool pack = name == pack_name(id);
-  constexpr std::string_view kOthers[] = {kBackupFolder, kDrillFolder, kMarkFolder, kIndexFolder,
+  constexpr std::string_view kOthers[] = {kBackupFolder, kConfirmationFolder, kDrillFolder,
+                                          kHoldFolder,   kIndexFolder,        kMarkFolder,
                                           kSigningFolder};
   const bool other = std::find(std::begin(kOthers), std::end(kOthers), folder) != std::end(kOthers);
   return pack || (other && name == object_name(folder, id)) ? std::optional(id) : std::nullopt;

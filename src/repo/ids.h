@@ -40,6 +40,8 @@ Digest digest_from_hex(std::string_view hex);
 // order that a listing keeps: backups and marks before the indexes.
 inline constexpr std::string_view kMetaFolder = "meta";
 inline constexpr std::string_view kBackupFolder = "meta/backups";
+inline constexpr std::string_view kConfirmationFolder = "meta/confirmations";
+inline constexpr std::string_view kHoldFolder = "meta/holds";
 inline constexpr std::string_view kDrillFolder = "meta/drills";
 inline constexpr std::string_view kEpochFolder = "meta/epochs";
 inline constexpr std::string_view kMarkFolder = "meta/garbage";

@@ -18,7 +18,9 @@ Listing list_repository(ObjectStore& store) {
     if (folder == kBackupFolder) listing.backups.push_back(object);
     if (folder == kMarkFolder) listing.marks.push_back(object);
     if (folder == kIndexFolder) listing.indexes.push_back(object);
+    if (folder == kConfirmationFolder) listing.confirmations.push_back(object);
     if (folder == kDrillFolder) listing.drills.push_back(object);
+    if (folder == kHoldFolder) listing.holds.push_back(object);
     if (folder == kSigningFolder) listing.signing.push_back(object);
   });
   std::sort(listing.keys.begin(), listing.keys.end());

@@ -25,7 +25,7 @@ struct ListedObject {
 };
 
 struct Listing {
-  std::vector<ListedObject> backups, marks, indexes, drills, signing;
+  std::vector<ListedObject> backups, marks, indexes, drills, signing, confirmations, holds;
   std::vector<std::string> keys, epochs;  // names
   // When it was asked for.
   std::chrono::steady_clock::time_point at{};

@@ -8,8 +8,8 @@
 namespace coppice::repo {
 namespace {
 
-constexpr std::array<std::string_view, 6> kLetters = {"CPCEPACK", "CPCEINDX", "CPCEBKUP",
-                                                      "CPCEMARK", "CPCEDRIL", "CPCESIGN"};
+constexpr std::array<std::string_view, 8> kLetters = {
+    "CPCEPACK", "CPCEINDX", "CPCEBKUP", "CPCEMARK", "CPCEDRIL", "CPCESIGN", "CPCECONF", "CPCEHOLD"};
 
 std::string_view letters(ObjectKind kind) { return kLetters.at(static_cast<std::size_t>(kind)); }
 

@@ -15,7 +15,7 @@
 
 namespace coppice::repo {
 
-enum class ObjectKind { kPack, kIndex, kBackup, kMark, kDrill, kSigning };
+enum class ObjectKind { kPack, kIndex, kBackup, kMark, kDrill, kSigning, kConfirmation, kHold };
 
 inline constexpr std::size_t kSaltBytes = 32;
 inline constexpr std::size_t kHeaderBytes = 8 + kEpochBytes + kSaltBytes;
