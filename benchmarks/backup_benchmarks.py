@@ -291,6 +291,46 @@ class RestoreHome(BackupBenchmark):
         return with_database(self.data.url, "peer")
 
 
+class Rescue(BackupBenchmark):
+    """Ten cells were overwritten; they come back, as one operation."""
+
+    has_peer = False
+
+    def prepare(self):
+        super().prepare()
+        self.repository = self.folder / "repository"
+        self.first, _, _ = self.backup(self.repository)
+
+    def rescued(self):
+        self.data.run("sql", f"UPDATE reading SET a = 'lost' WHERE id % {self.size // 10} = 3")
+        report, seconds, _ = self.coppice(
+            "restore", "--repo", str(self.repository), "--table", "reading", "--columns", "a", "--into", "reading",
+            "--where", f"id % {self.size // 10} = 3",
+        )  # fmt: skip
+        self.expect((report["matched"], report["changed"]), (10, 10), "cells")
+        self.expect(self.data.home.value("SELECT count(*) FROM reading WHERE a = 'lost'"), 0, "lost cells")
+        return report, seconds
+
+
+class RescueTime(Rescue):
+    name = "rescue"
+    meaning = "ten cells of a backup, back in their table"
+    bar = 5.0
+
+    def ours(self):
+        return self.rescued()[1]
+
+
+class RescueBytes(Rescue):
+    name = "rescue_bytes"
+    meaning = "what that reads, of what the repository has"
+    unit = "x"
+    bar = 0.05
+
+    def ours(self):
+        return self.rescued()[0]["bytes_read"] / self.first["bytes_written"]
+
+
 BENCHMARKS = [
     BackupFirst,
     BackupFirstRestic,
@@ -299,4 +339,6 @@ BENCHMARKS = [
     BackupChangeBytes,
     BackupUnchanged,
     RestoreHome,
+    RescueTime,
+    RescueBytes,
 ]

@@ -21,6 +21,31 @@ void read_source(Session& session, Request& request) {
               "leave out one of them");
 }
 
+// What is of a rescue, and of nothing else.
+bool is_rescue(const Invocation& arguments) {
+  const bool into = arguments.has("--into");
+  for (const char* option : {"--table", "--where"}) {
+    if (into && !arguments.has(option)) {
+      throw Error(ErrorCode::kUsage, fmt::format("--into needs {}", option),
+                  "write: coppice restore --table films.film --where 'id = 3' --into films.film");
+    }
+  }
+  for (const char* option : {"--where", "--columns"}) {
+    if (!into && arguments.has(option)) {
+      throw Error(ErrorCode::kUsage, fmt::format("{} says which rows go --into a table", option),
+                  "write: coppice restore --table films.film --where 'id = 3' --into films.film");
+    }
+  }
+  for (const char* option : {"--as", "--media-only", "--database"}) {
+    if (into && arguments.has(option)) {
+      throw Error(ErrorCode::kUsage,
+                  fmt::format("--into and {} are two different restores", option),
+                  "leave out one of them");
+    }
+  }
+  return into;
+}
+
 void refuse_others(const Invocation& arguments) {
   const bool table = arguments.has("--table");
   if (table != arguments.has("--as")) {
@@ -58,6 +83,47 @@ int restore_table(Session& session) {
               fmt::format("{} media objects of the table cannot be restored: {}",
                           report.damaged.size(), join(report.damaged, "; ")),
               "all else is there; coppice restore --media-only looks into the other backups");
+}
+
+std::string shown(const std::optional<std::string>& value) { return value.value_or("NULL"); }
+
+int rescue(Session& session) {
+  const Invocation& arguments = session.arguments();
+  RescueRequest request;
+  read_source(session, request);
+  request.table = *arguments.value("--table");
+  request.into = *arguments.value("--into");
+  request.where = *arguments.value("--where");
+  if (arguments.has("--columns")) request.columns = arguments.all("--columns");
+  request.dry_run = arguments.has("--dry-run");
+  PrintingSink sink = session.sink();
+  const RescueReport report = session.factory().recovery()->rescue(session.config(), request, sink);
+  std::string text;
+  for (const RescueReport::Difference& one : report.differences) {
+    text += one.column.empty() ? fmt::format("{}: the row is gone\n", one.row)
+                               : fmt::format("{}: {} is {}, and was {}\n", one.row, one.column,
+                                             shown(one.now), shown(one.then));
+  }
+  const std::uint64_t left = report.missing - report.inserted;
+  text += fmt::format(
+      "{} rows of {} at version {} of backup {} meet the condition: {} of {} {} {}, {} {}{}; {} "
+      "media objects ({} bytes) were not there, {:.1f} s",
+      report.matched, report.table, report.from_version, short_backup_id(report.backup),
+      report.changed, report.into, request.dry_run ? "would be" : "were",
+      request.columns.empty() ? "set back" : "set back in these columns", report.inserted,
+      request.dry_run ? "would be inserted" : "were inserted",
+      left == 0 ? "" : fmt::format("; {} are gone, and come back whole without --columns", left),
+      report.media_added, report.media_bytes, report.seconds);
+  if (report.version) {
+    text += fmt::format("\nversion {} of {}; to undo it: coppice revert {} --to {}",
+                        *report.version, report.into, report.into, *report.version - 1);
+  }
+  session.say(text, report_json(report));
+  if (report.damaged.empty()) return 0;
+  throw Error(ErrorCode::kPartlyDone,
+              fmt::format("{} media objects of these rows are in neither: {}",
+                          report.damaged.size(), join(report.damaged, "; ")),
+              "a rescue of these rows would be refused");
 }
 
 int restore_media(Session& session) {
@@ -103,6 +169,11 @@ std::string plan_text(const RestorePlan& plan, const std::string& home) {
 }  // namespace
 
 int run_restore(Session& session) {
+  const Invocation& arguments = session.arguments();
+  if (arguments.has("--to-files") || arguments.has("--to-database")) {
+    return run_restore_other(session);
+  }
+  if (is_rescue(arguments)) return rescue(session);
   refuse_others(session.arguments());
   if (session.arguments().has("--table")) return restore_table(session);
   if (session.arguments().has("--media-only")) return restore_media(session);

@@ -47,6 +47,8 @@ class Lines(coppice.TestCase):
         drilled, _ = repository.report(self.home, "drill")
         self.assertEqual(list(drilled), documented("drill"))
         self.assertEqual(list(drilled["rto_seconds"]), documented("phases"))
+        rescued, _ = repository.report(self.home, "restore", "--table", "film", "--where", "true", "--into", "film")
+        self.assertEqual(list(rescued), documented("restore --into"))
         failed = repository.call(self.home, "backup", "show", "ffffff", "--json")
         error = json.loads(failed.stderr.splitlines()[-1])
         self.assertEqual(list(error["error"]), ["code", "message", "hint"])
