@@ -139,7 +139,7 @@ OpenRepository open_or_make_repository(const RepositoryAddress& address,
   auto files = std::make_unique<FolderStore>(folder, FolderStore::Missing::kCreate);
   files->sweep_incoming(kUnfinishedAgeUs);
   auto store = paced(address, std::move(files));
-  auto cache = std::make_unique<repo::ObjectCache>(cache_folder);
+  auto cache = cache_folder.empty() ? nullptr : std::make_unique<repo::ObjectCache>(cache_folder);
   bool made = false;
   repo::Repository repository = open_or_make(*store, opener, cache.get(), made);
   if (made) {
@@ -148,6 +148,32 @@ OpenRepository open_or_make_repository(const RepositoryAddress& address,
         opener ? "; without its key nobody can read it, not even you" : ": it is not encrypted"));
   }
   return opened(std::move(store), std::move(repository), sink, std::move(cache));
+}
+
+OpenRepository open_or_make_copy(const RepositoryAddress& address, const OpenRepository& of,
+                                 ResultSink& sink) {
+  const repo::Opener opener = opener_of(address);
+  auto store = paced(address, std::make_unique<FolderStore>(folder_of(address.url),
+                                                            FolderStore::Missing::kCreate));
+  std::optional<repo::Repository> repository = open_if_made(*store, opener, nullptr);
+  if (!repository) {
+    repo::Repository::create_copy(*store, *of.repository);
+    repository.emplace(repo::Repository::open(*store, opener));
+    sink.notice(
+        fmt::format("made a copy of the repository in {}; {}", store->place(),
+                    repository->encrypted() ? "the same keys open it" : "it is not encrypted"));
+  }
+  return opened(std::move(store), std::move(*repository), sink);
+}
+
+void refuse_same_place(const RepositoryAddress& one, const RepositoryAddress& other) {
+  const fs::path folder = fs::weakly_canonical(folder_of(one.url));
+  const fs::path second = fs::weakly_canonical(folder_of(other.url));
+  if (!lies_in(folder, second) && !lies_in(second, folder)) return;
+  throw Error(
+      ErrorCode::kUsage,
+      fmt::format("the repositories {} and {} lie in each other", folder.string(), second.string()),
+      "a copy is one that can be lost by itself: name another folder, best on another disk");
 }
 
 // A clock may have been wrong, but no backup was made after a later one of the same home.
@@ -170,19 +196,23 @@ void sort_by_time(std::vector<KnownBackup>& backups) {
   });
 }
 
-void refuse_each_other(const RepositoryAddress& address, const fs::path& home) {
+void refuse_each_other(const RepositoryAddress& address, const fs::path& home,
+                       std::string_view what) {
   const fs::path folder = fs::weakly_canonical(folder_of(address.url));
   const fs::path own = fs::weakly_canonical(fs::absolute(home));
   if (lies_in(folder, own)) {
-    throw Error(ErrorCode::kRefused,
-                fmt::format("the repository {} lies in the home {}", folder.string(), own.string()),
-                "who loses the home would lose its backups: name a folder outside, best on another "
-                "machine or disk");
+    throw Error(
+        ErrorCode::kRefused,
+        fmt::format("the repository {} lies in the {} {}", folder.string(), what, own.string()),
+        fmt::format("who loses the {} would lose its backups: name a repository outside, "
+                    "best on another machine or disk",
+                    what));
   }
   if (lies_in(own, folder)) {
-    throw Error(ErrorCode::kRefused,
-                fmt::format("the home {} lies in the repository {}", own.string(), folder.string()),
-                "name another folder with --home");
+    throw Error(
+        ErrorCode::kRefused,
+        fmt::format("the {} {} lies in the repository {}", what, own.string(), folder.string()),
+        what == "home" ? "name another folder with --home" : "name another folder");
   }
 }
 
