@@ -138,7 +138,9 @@ class Watch(Shared):
         with (home.folder / "config.toml").open("a") as config:
             config.write('\nbackup.keep_last = 1\nschedule.forget = "daily 00:00"\n'
                          'schedule.prune = "daily 00:00"\n')  # fmt: skip
-        result = repository.call(home, "schedule", "run", "forget", "prune")
+        result = home.attempt(
+            "schedule", "run", "forget", "prune",
+            environment=repository.environment | {"COPPICE_BACKUP_REPOSITORY": str(repository.folder)})  # fmt: skip
         self.assertNotEqual(result.returncode, 0)
         self.assertIn(id[:12], result.stdout + result.stderr)
         self.assertEqual(len(repository.list(home)), 6)
