@@ -209,6 +209,7 @@ class Repairer {
         left.insert(left.end(), roots.begin(), roots.end());
       } catch (const Error& error) {
         if (!is_damage(error)) throw;
+        knows_all_ = false;
       }
     }
     std::unordered_set<BlobId> trees;
@@ -217,6 +218,7 @@ class Repairer {
       left.pop_back();
       if (!trees.insert(id).second) continue;
       const std::optional<std::string> text = find(id);
+      if (!text) knows_all_ = false;
       if (!text) continue;
       if (!writer.relies_on(id)) writer.add_again(id, *text, true);
       const TreeLinks links = read_tree("the tree " + id.hex(), *text);
@@ -266,7 +268,9 @@ class Repairer {
       try {
         writer.add_again(id, repository_.read(id), tree);
       } catch (const Error& error) {
-        if (!is_damage(error)) throw;  // nothing needs it
+        if (!is_damage(error)) throw;
+        // Nothing needs it, or what is lost itself.
+        if (!knows_all_) lost_.insert(id);
       }
     }
   }
@@ -303,6 +307,7 @@ class Repairer {
   std::set<std::string> damaged_there_;
   std::unordered_set<BlobId> kept_;
   std::set<BlobId> lost_;
+  bool knows_all_ = true;  // that is reached: no manifest or tree is lost
 };
 
 }  // namespace

@@ -20,6 +20,12 @@ def flip(path):
     path.write_bytes(content)
 
 
+def spoil(path):
+    """Nothing of it can be read."""
+    path.chmod(0o644)
+    path.write_bytes(b"x" * path.stat().st_size)
+
+
 class Copies(Shared):
     @classmethod
     def setUpClass(cls):
@@ -247,9 +253,9 @@ class Repairs(Copies):
         home, repository, other = self.with_copy()
         packs = [path for path in repository.objects() if "packs" in path.parts]
         for path in packs:
-            flip(path)
+            spoil(path)
             if path != packs[0]:
-                flip(other.folder / path.relative_to(repository.folder))
+                spoil(other.folder / path.relative_to(repository.folder))
         report, stderr = self.repair(home, repository, other, code=6)
         left = {finding["object"] for finding in report["left"]}
         for path in packs[1:]:
