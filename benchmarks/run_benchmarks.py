@@ -14,6 +14,7 @@ import backup_benchmarks  # noqa: E402
 import function_benchmarks  # noqa: E402
 import iterator_benchmarks  # noqa: E402
 import media_benchmarks  # noqa: E402
+import other_data_benchmarks  # noqa: E402
 import repository_benchmarks  # noqa: E402
 import row_benchmarks  # noqa: E402
 import service_benchmarks  # noqa: E402
@@ -27,6 +28,7 @@ BENCHMARKS = [
     *service_benchmarks.BENCHMARKS,
     *repository_benchmarks.BENCHMARKS,
     *backup_benchmarks.BENCHMARKS,
+    *other_data_benchmarks.BENCHMARKS,
 ]
 
 

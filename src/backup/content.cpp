@@ -64,9 +64,9 @@ class ReadAhead {
   std::string next() {
     while (reading_.size() < most_at_once() && asked_ < blobs_.size()) ask();
     if (reading_.empty()) return {};
-    std::string bytes = reading_.front().get();
-    reading_.pop_front();
-    return bytes;
+    std::future<std::string> first = std::move(reading_.front());
+    reading_.pop_front();  // also when it throws: the others are waited for
+    return first.get();
   }
 
  private:
@@ -123,8 +123,9 @@ ContentWriter::Blobs ContentWriter::pack(const Group& group) {
 }
 
 void ContentWriter::take_first() {
-  const Blobs blobs = packing_.front().get();
-  packing_.pop_front();
+  std::future<Blobs> first = std::move(packing_.front());
+  packing_.pop_front();  // also when it throws: the others are waited for
+  const Blobs blobs = first.get();
   content_.blobs.insert(content_.blobs.end(), blobs.begin(), blobs.end());
 }
 

@@ -107,20 +107,21 @@ void LineWriter::end_blob() {
 }
 
 void LineWriter::send(std::string blob) {
-  if (packing_.size() >= most_at_once()) {
-    done_.push_back(packing_.front().get());
-    packing_.pop_front();
-  }
+  if (packing_.size() >= most_at_once()) take_first();
   packing_.push_back(
       std::async(std::launch::async, [this, blob = std::move(blob)] { return writer_.add(blob); }));
 }
 
+// Taken out before it may throw: the destructor waits for the others.
+void LineWriter::take_first() {
+  std::future<repo::BlobId> first = std::move(packing_.front());
+  packing_.pop_front();
+  done_.push_back(first.get());
+}
+
 std::vector<repo::BlobId> LineWriter::finish() {
   if (!blob_.empty()) end_blob();
-  while (!packing_.empty()) {
-    done_.push_back(packing_.front().get());
-    packing_.pop_front();
-  }
+  while (!packing_.empty()) take_first();
   return std::move(done_);
 }
 

@@ -56,6 +56,7 @@ class LineWriter {
  private:
   void end_blob();
   void send(std::string blob);
+  void take_first();
 
   repo::BlobWriter& writer_;
   const Cut cut_;

@@ -47,17 +47,38 @@ std::vector<Verb> backup_verbs() {
   return {
       {.name = "backup create",
        .group = kBackups,
-       .summary = "Back up rows, media, code and settings at one point, while writers go on",
+       .summary = "Back up a home at one point while writers go on; or any database, and folders",
        .details =
            "The first backup makes the repository. Later ones read and store what has changed; "
            "each is complete by itself. The passphrase is in COPPICE_REPO_PASSWORD, or where an "
            "option or the setting backup.password says. Exit code 3 when media objects could not "
-           "be read: all else is stored.",
+           "be read: all else is stored. With --pg-dump or --files it is a backup of that data, "
+           "and needs no home; exit code 3 when a file could not be read, or changed meanwhile.",
+       .arguments = {{.name = "PATH",
+                      .doc = "Behind --files: more folders, or files.",
+                      .required = false,
+                      .repeated = true,
+                      .offer = Offer::kFolder}},
        .options = with_repository(
            {{.name = "--tag", .value = "WORD", .doc = "A word to know it by.", .repeated = true},
-            {.name = "--full",
-             .doc = "Read and store everything, also what earlier backups have."}}),
+            {.name = "--full", .doc = "Read and store everything, also what earlier backups have."},
+            {.name = "--pg-dump",
+             .value = "URL",
+             .doc = "A PostgreSQL database, through pg_dump. A URL with a password is best given "
+                    "as env:NAME or file:/path; a password may be in PGPASSWORD or ~/.pgpass."},
+            {.name = "--files",
+             .value = "PATH",
+             .doc = "A folder, or a file.",
+             .repeated = true,
+             .offer = Offer::kFolder},
+            {.name = "--exclude",
+             .value = "PATTERN",
+             .doc = "Leave out what matches: '*.tmp', 'cache/*', '/srv/data/log'.",
+             .repeated = true}}),
        .examples = {{"coppice backup create --repo /backup/films", ""},
+                    {"coppice backup create --repo /backup/shop --pg-dump env:SHOP_URL --files "
+                     "/srv/shop",
+                     "a database and the files that belong to it"},
                     {"coppice backup create --repo /backup/films --tag before-migration --json",
                      ""}}},
       {.name = "backup list",

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -38,6 +39,22 @@ void use_utf8() {
   if (std::strcmp(::nl_langinfo(CODESET), "UTF-8") != 0) ::setlocale(LC_CTYPE, "C.UTF-8");
 }
 
+// Other users see the words of a program. A password in the address of a database is for nobody.
+void hide_password(char* word) {
+  char* const address = std::strstr(word, "://");
+  if (address != nullptr) {
+    char* const user = address + 3;
+    char* const end = user + std::strcspn(user, "@/?");
+    char* const colon = *end == '@' ? std::strchr(user, ':') : nullptr;
+    if (colon != nullptr && colon < end) std::fill(colon + 1, end, '*');
+  }
+  constexpr const char* kKeyword = "password=";
+  for (char* at = std::strstr(word, kKeyword); at != nullptr; at = std::strstr(at, kKeyword)) {
+    at += std::strlen(kKeyword);
+    std::fill(at, at + std::strcspn(at, "& "), '*');
+  }
+}
+
 }  // namespace
 }  // namespace coppice
 
@@ -48,5 +65,6 @@ int main(int argc, char** argv) {
   coppice::use_utf8();
   coppice::RealEngineFactory factory;
   const std::vector<std::string> arguments(argv + 1, argv + argc);
+  std::for_each(argv + 1, argv + argc, coppice::hide_password);
   return coppice::cli::run(arguments, factory, {}, coppice::process_environment());
 }

@@ -8,6 +8,7 @@
 #include "backup/tree.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "recovery/choose.h"
 #include "recovery/open_repository.h"
 #include "sql/names.h"
 
@@ -69,7 +70,7 @@ RootReport backup_roots(const RepositoryAddress& repository, const std::string& 
                         const RootRequest& request, ResultSink& sink) {
   const OpenRepository open = open_repository(repository, sink);
   const std::vector<KnownBackup> backups = known_backups(*open.repository, sink);
-  const KnownBackup& known = backup_named(backups, backup);
+  const KnownBackup& known = chosen_backup(backups, backup, std::nullopt);
   const Tree home = Tree::read(*open.repository, known.manifest.tree);
   RootReport report;
   home.checked([&] {

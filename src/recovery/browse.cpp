@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "engine/emit.h"
+#include "recovery/browse_other.h"
 #include "recovery/current_rows.h"
 #include "recovery/files.h"
 #include "recovery/open_repository.h"
@@ -51,6 +52,15 @@ class Browser {
   void list(const std::string& path, ResultSink& sink) {
     engine::RowsOut rows(sink, {{"path", "text"}, {"size_bytes", "bigint"}, {"rows", "bigint"}});
     bool any = false;
+    if (is_other_data(backup_.manifest)) {
+      for_each_path(repository(), other_data(), path, [&](const std::string& file, auto size) {
+        any = true;
+        rows.row({file, size ? std::optional(std::to_string(*size)) : std::nullopt, std::nullopt});
+      });
+      rows.end();
+      if (!any) throw not_there(path);
+      return;
+    }
     const auto tell = [&](const std::string& file, std::optional<std::uint64_t> size,
                           std::optional<std::uint64_t> count) {
       const bool below = path.empty() || file == path || file.starts_with(with_slash(path));
@@ -69,12 +79,19 @@ class Browser {
   void write(const std::string& path, int fd) {
     home_.checked([&] {
       BufferedFile file(fd);
-      if (!write_one(path, file)) throw not_there(path);
+      const bool is_other = is_other_data(backup_.manifest);
+      const bool is_there = is_other ? read_path(repository(), other_data(), path,
+                                                 [&](std::string_view some) { file.write(some); })
+                                     : write_one(path, file);
+      if (!is_there) throw not_there(path);
       file.flush();
     });
   }
 
  private:
+  const repo::Repository& repository() const { return *open_.repository; }
+  OtherData other_data() const { return read_other_data(repository(), backup_.manifest); }
+
   template <typename Tell>
   void visit(const std::string& path, const Tell& tell) {
     for (const json& table : home_.member("catalog")) {

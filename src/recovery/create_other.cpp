@@ -1,5 +1,6 @@
 #include "recovery/create_other.h"
 
+#include <fmt/chrono.h>
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -28,12 +29,11 @@ using std::chrono::steady_clock;
 constexpr std::size_t kIdDigits = 32;
 constexpr std::size_t kMostTold = 1000;
 
-// As a database would say it: two backups may be made in a second.
+// As a database says it: moments of all kinds of backups are sorted as texts.
 std::string moment_text(std::int64_t time_us) {
   constexpr std::int64_t kSecondUs = 1'000'000;
-  std::string text = utc_text(time_us);
-  text.pop_back();  // the Z
-  return fmt::format("{}.{:06}Z", text, time_us % kSecondUs);
+  const auto seconds = static_cast<std::time_t>(time_us / kSecondUs);
+  return fmt::format("{:%Y-%m-%d %H:%M:%S}.{:06}+00", fmt::gmtime(seconds), time_us % kSecondUs);
 }
 
 // As the user wrote it, made absolute; the link that it may be is followed when it is read.

@@ -8,6 +8,7 @@
 #include "backup/media_map.h"
 #include "base/crash_point.h"
 #include "base/error.h"
+#include "recovery/choose.h"
 #include "recovery/export_sql.h"
 #include "recovery/files.h"
 #include "recovery/open_repository.h"
@@ -169,7 +170,7 @@ ExportReport export_backup(const ExportRequest& request, ResultSink& sink) {
   const auto begun = steady_clock::now();
   const OpenRepository open = open_repository(request.repository, sink);
   const std::vector<KnownBackup> backups = known_backups(*open.repository, sink);
-  const KnownBackup& backup = backup_named(backups, request.backup);
+  const KnownBackup& backup = chosen_backup(backups, request.backup, std::nullopt);
   const Tree home = Tree::read(*open.repository, backup.manifest.tree);
   OutputFolder folder(request.folder);
   ExportReport report;

@@ -154,6 +154,7 @@ MediaRestoreReport restore_media(const Config& config, const MediaRestoreRequest
   // An object is what its name says, whichever backup has it.
   for (auto backup = backups.rbegin(); backup != backups.rend(); ++backup) {
     if (!restorer.anything_lost()) break;
+    if (backup->manifest.kind != kHomeBackup) continue;
     if (&*backup != &chosen) restorer.restore_from(*open.repository, *backup);
   }
   restorer.tell_lacking();

@@ -12,6 +12,7 @@
 #include "engine/quiet_sinks.h"
 #include "recovery/current_rows.h"
 #include "recovery/open_repository.h"
+#include "recovery/other_data.h"
 #include "repo/check.h"
 
 namespace coppice::recovery {
@@ -68,6 +69,7 @@ class Verifier {
 
   void check_rows_of(const KnownBackup& backup) {
     try {
+      if (is_other_data(backup.manifest)) return check_contents_of(backup);
       const Tree home = Tree::read(*open_.repository, backup.manifest.tree);
       home.checked([&] {
         for (const json& roots : home.member("roots")) check_table(backup, home, roots);
@@ -77,6 +79,43 @@ class Verifier {
       found(backup, fmt::format("the backup {}", short_backup_id(backup.id.hex())),
             error.message());
     }
+  }
+
+  // Of other people's data: that every file, and the dump, has the bytes of its digest.
+  void check_contents_of(const KnownBackup& backup) {
+    const OtherData data = read_other_data(*open_.repository, backup.manifest);
+    if (data.root() != backup.manifest.root) {
+      found(backup, fmt::format("the backup {}", short_backup_id(backup.id.hex())),
+            "it has another root than its manifest says");
+    }
+    const auto check_content = [&](const std::string& name, const Content& content) {
+      if (!checked_.emplace(to_hex(content.sha256)).second) return;
+      try {
+        read_content(*open_.repository, content, [](std::string_view) {});
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::kIntegrity && error.code() != ErrorCode::kNotFound) throw;
+        found(backup, fmt::format("{} of the backup {}", name, short_backup_id(backup.id.hex())),
+              error.message());
+      }
+    };
+    if (data.dump) check_content("dump", data.dump->content);
+    for (const FileSource& source : data.sources) {
+      check_entry("files" + source.path, source.entry, check_content);
+    }
+  }
+
+  template <typename Check>
+  void check_entry(const std::string& path, const FileEntry& entry, const Check& check_content) {
+    if (entry.kind == FileKind::kFile) check_content(shown_path(path), entry.content);
+    if (entry.kind != FileKind::kFolder) return;
+    FolderDigest digest;
+    for_each_entry(*open_.repository, entry.parts, [&](const FileEntry& one) {
+      digest.add(one);
+      check_entry(path + "/" + one.name, one, check_content);
+    });
+    if (digest.finish() == entry.digest) return;
+    throw Error(ErrorCode::kIntegrity,
+                fmt::format("{}: its entries are not those of its digest", shown_path(path)));
   }
 
   void check_table(const KnownBackup& backup, const Tree& home, const json& roots) {

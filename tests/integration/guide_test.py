@@ -60,6 +60,7 @@ class Pages(unittest.TestCase):
         shutil.copytree(coppice.media_folder(self), home.work / "media")
         environment = home.process_environment()
         environment.pop("COPPICE_TEST")
+        environment["XDG_CACHE_HOME"] = str(home.work / "cache")
         environment["PATH"] = f"{programs}:{environment['PATH']}"
         server = FileServer.start(self)
         server.serve_folder(home.work / "media")
