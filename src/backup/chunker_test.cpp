@@ -85,7 +85,9 @@ TEST(Chunker, KeepsItsSizes) {
   const auto chunks = chunks_of(text, 100'000);
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     EXPECT_LE(chunks[i].size(), kSmall.most);
-    if (i + 1 < chunks.size()) EXPECT_GT(chunks[i].size(), kSmall.least);
+    if (i + 1 < chunks.size()) {
+      EXPECT_GT(chunks[i].size(), kSmall.least);
+    }
   }
   const std::size_t average = text.size() / chunks.size();
   EXPECT_GT(average, kSmall.average / 2);
