@@ -81,7 +81,7 @@ void restore_dump(const repo::Repository& repository, const DumpedDatabase& dump
     sink.progress(progress);
   });
   if (const std::string said = restore.finish(); !said.empty()) sink.notice(said);
-  reach_crash_point("restore.dump_loaded");
+  reach_crash_point("other_data.dump_loaded");
 }
 
 }  // namespace coppice::recovery

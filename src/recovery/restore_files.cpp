@@ -240,7 +240,7 @@ class FileRestorer {
       fd = write_file(above, path, entry);
     }
     set_status(fd.get(), path, entry);
-    reach_crash_point("restore.file_written");
+    reach_crash_point("other_data.file_written");
     const std::lock_guard lock(mutex_);
     ++counts_.files;
     counts_.bytes += entry.content.size_bytes;

@@ -64,7 +64,7 @@ void take_dump(const std::string& conninfo, DumpedDatabase& database, repo::Blob
   });
   if (const std::string said = dump.finish(); !said.empty()) sink.notice(said);
   database.content = content.finish();
-  reach_crash_point("backup.dump_read");
+  reach_crash_point("other_data.dump_read");
 }
 
 }  // namespace coppice::recovery

@@ -198,7 +198,7 @@ void FolderTaker::take_below(const OpenFolder& open, const std::string& path, Fi
   take_some(folder, path, some, entries, depth);
   entry.parts = entries.finish();
   entry.digest = entries.digest();
-  reach_crash_point("backup.folder_read");
+  reach_crash_point("other_data.folder_read");
 }
 
 void FolderTaker::take_some(int folder, const std::string& path, std::vector<Found>& some,

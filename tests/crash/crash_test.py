@@ -282,7 +282,8 @@ SCENARIOS = {
     "revert.": [Revert],
     "media.": [StagedInsert],
     "results.": [],  # tests/integration/results_test.py kills there, and counts calls
-    "backup.": [],  # tests/integration/restore_test.py, files_backup_test.py
+    "backup.": [],  # tests/integration/restore_test.py
+    "other_data.": [],  # tests/integration/files_backup_test.py, dump_backup_test.py
     "copy.": [],  # tests/integration/copies_test.py
     "repair.": [],
     "key.": [],  # tests/integration/keys_test.py

@@ -179,13 +179,13 @@ class Databases(Sources):
     def test_kills_in_dump_and_restore_leave_nothing_half(self):
         url, role = self.shop()
         killed = self.repository.call(self.nowhere, "backup", "create", "--pg-dump", url,
-                                      environment={"COPPICE_CRASH_AT": "backup.dump_read"})  # fmt: skip
+                                      environment={"COPPICE_CRASH_AT": "other_data.dump_read"})  # fmt: skip
         self.assertEqual(killed.returncode, -signal.SIGKILL)
         self.assertEqual(self.repository.list(self.nowhere), [])
         self.back_up("--pg-dump", url)
         empty = new_database(self, self.server)
         killed = self.repository.call(self.nowhere, "restore", "--to-database", empty,
-                                      environment={"COPPICE_CRASH_AT": "restore.dump_loaded"})  # fmt: skip
+                                      environment={"COPPICE_CRASH_AT": "other_data.dump_loaded"})  # fmt: skip
         self.assertEqual(killed.returncode, -signal.SIGKILL)
         self.assertEqual(psql(empty, CONTENT).stdout, psql(url, CONTENT).stdout)
         empty = new_database(self, self.server)

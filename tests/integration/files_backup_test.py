@@ -184,7 +184,7 @@ class Files(Sources):
         self.back_up("--files", str(self.data))
         target = self.place / "back"
         killed = self.repository.call(self.nowhere, "restore", "--to-files", str(target),
-                                      environment={"COPPICE_CRASH_AT": "restore.file_written:4"})  # fmt: skip
+                                      environment={"COPPICE_CRASH_AT": "other_data.file_written:4"})  # fmt: skip
         self.assertEqual(killed.returncode, -signal.SIGKILL)
         # What a crash may leave: a file of the right size with other bytes.
         (written,) = list(target.rglob("large.bin")) or [None]
@@ -209,7 +209,7 @@ class Files(Sources):
         self.back_up("--files", str(self.data))
         target, elsewhere = self.place / "back", self.place / "elsewhere"
         self.repository.call(self.nowhere, "restore", "--to-files", str(target),
-                             environment={"COPPICE_CRASH_AT": "restore.file_written:1"})  # fmt: skip
+                             environment={"COPPICE_CRASH_AT": "other_data.file_written:1"})  # fmt: skip
         elsewhere.mkdir()
         back = target / self.data.relative_to("/")
         shutil.rmtree(back / "deep", ignore_errors=True)
@@ -220,7 +220,7 @@ class Files(Sources):
 
     def test_the_next_backup_stands_a_killed_one(self):
         self.fill()
-        for point in ("backup.folder_read", "backup.folder_read:3", "backup.before_commit", "backup.committed"):
+        for point in ("other_data.folder_read", "other_data.folder_read:3", "backup.before_commit", "backup.committed"):
             (self.data / "file").write_text(point)
             killed = self.repository.call(self.nowhere, "backup", "create", "--files", str(self.data),
                                           environment={"COPPICE_CRASH_AT": point})  # fmt: skip
