@@ -11,6 +11,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr int kProbes = 3;
+
 // False when it was carried out in between.
 bool read_packs(const Repository& repository, Mark& mark) {
   const std::string name = object_name(kMarkFolder, mark.id);
@@ -64,11 +66,14 @@ std::set<ObjectId> marked_packs(const std::vector<Mark>& marks) {
 }
 
 std::int64_t store_time_us(ObjectStore& store) {
-  const std::string name = fmt::format("{}/{}", kProbeFolder, to_hex(random_bytes(16)));
-  store.put(name, "");
-  const std::optional<ObjectInfo> probe = store.stat(name);
-  store.remove(name);
-  if (probe) return probe->modified_us;
+  // Who sleeps for a day in between finds that a collection has swept its probe away.
+  for (int attempt = 1; attempt <= kProbes; ++attempt) {
+    const std::string name = fmt::format("{}/{}", kProbeFolder, to_hex(random_bytes(16)));
+    store.put(name, "");
+    const std::optional<ObjectInfo> probe = store.stat(name);
+    store.remove(name);
+    if (probe) return probe->modified_us;
+  }
   throw Error(ErrorCode::kUnavailable,
               fmt::format("{} does not keep what is written to it", store.place()));
 }

@@ -144,6 +144,8 @@ class Run:
 
     def prune(self):
         """Without waiting: nobody else is there now."""
+        if not self.repository.folder.exists():
+            return  # there was no backup yet
         self.verb("backup", "prune", "--wait", "0", "--yes")
 
     def restore_table(self):
